@@ -1,0 +1,100 @@
+import type { DataSummary, CheckpointSummary, Histogram } from '../../src-preload/contract/model.ts'
+import type { ScoreResult } from '../../src-preload/contract/methods.ts'
+import type { Option } from '../../src-preload/contract/plan.ts'
+import type { Device, DeviceId } from '../../src-preload/contract/project.ts'
+import type { Evaluation, ExportResult } from '../../src-preload/contract/results.ts'
+import type { FaultShape } from '../../src-preload/contract/fault.ts'
+
+/** Artifact of one compressed layer: a content-addressed safetensors file. */
+export interface Artifact {
+  layer: string
+  option: Option
+  sha256: string
+  path: string // absolute
+  bytes: number
+  relativeError: number // ||w - q(w)||^2 / ||w||^2
+}
+
+export interface DataReference {
+  path: string
+  split: 'auto' | 'none'
+}
+
+/** Every task the engine knows: arguments -> result. One file each in engine/tasks. Tasks are pure: the same arguments
+ *  give the same result in a fresh process; what the engine keeps between tasks is only a cache. */
+export interface Tasks {
+  inspect: { args: { path: string }; result: CheckpointSummary }
+  histogram: { args: { path: string; layer: string; bins: number }; result: Histogram }
+  describeData: { args: { checkpoint: string; data: DataReference }; result: DataSummary }
+  devices: { args: { measure: boolean }; result: Device[] }
+  /** Options of every layer with their exact bytes in `format`, and the weight-only error (relative, squared). */
+  options: {
+    args: { checkpoint: string; format: string }
+    result: { baseBytes: number; layers: { name: string; options: (Option & { bytes: number })[] }[] }
+  }
+  score: {
+    args: { checkpoint: string; data: DataReference | null; method: string; device: DeviceId }
+    result: ScoreResult
+  }
+  /** Loss of each option of the layers of one block, swapped in alone. block -1: layers outside blocks. */
+  sensitivity: {
+    args: { checkpoint: string; data: DataReference | null; block: number; samples: number; device: DeviceId }
+    result: {
+      layers: { name: string; losses: { option: string; loss: number; error: number }[] }[]
+      samples: number
+      source: string
+      notices: string[]
+    }
+  }
+  compressLayer: {
+    args: { checkpoint: string; layer: string; option: Option; seed: number; folder: string }
+    result: Artifact
+  }
+  /** artifacts null: the original. `against` compares with another checkpoint instead of the original itself. */
+  evaluate: {
+    args: {
+      checkpoint: string
+      data: DataReference
+      artifacts: Artifact[] | null
+      against: string | null
+      part: 'evaluate' | 'calibrate'
+      device: DeviceId
+    }
+    result: Omit<Evaluation, 'id' | 'variant' | 'bytes'>
+  }
+  export: {
+    args: {
+      checkpoint: string
+      artifacts: Artifact[]
+      format: string
+      path: string
+      data: DataReference | null
+      overwrite: boolean
+      plannedBytes: number
+    }
+    result: Omit<ExportResult, 'id' | 'variant'>
+  }
+}
+export type TaskName = keyof Tasks
+export type TaskArguments<N extends TaskName> = Tasks[N]['args']
+export type TaskResult<N extends TaskName> = Tasks[N]['result']
+
+export interface TaskProgress {
+  fraction: number // 0..1 of this task
+  step: string
+}
+
+/** What a task may use from its host. */
+export interface TaskContext {
+  progress(update: TaskProgress): void
+  notify(notice: string): void
+}
+
+/** Messages over the fork's own channel (not stdout), main -> engine and back. */
+export type ToEngine = { type: 'task'; id: number; name: TaskName; args: unknown }
+export type FromEngine =
+  | { type: 'ready'; pid: number }
+  | { type: 'progress'; id: number; update: TaskProgress }
+  | { type: 'notice'; id: number; notice: string }
+  | { type: 'done'; id: number; result: unknown }
+  | { type: 'failed'; id: number; fault: FaultShape }

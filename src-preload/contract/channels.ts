@@ -1,0 +1,152 @@
+import { z } from 'zod'
+import { channel } from './define.ts'
+import { jobSchema } from './job.ts'
+import { checkpointSummarySchema, dataSummarySchema, histogramSchema } from './model.ts'
+import { methodSummarySchema, scoreResultSchema } from './methods.ts'
+import { budgetSchema, optionSchema, planSchema, recipeSchema } from './plan.ts'
+import { deviceSchema, projectSchema, recentProjectSchema } from './project.ts'
+import { frontSchema } from './results.ts'
+
+const project = z.string().min(1) // folder of an open project
+const path = z.string().min(1).max(4096)
+const nothing = z.object({})
+const jobStarted = z.object({ job: z.string() })
+
+/** The whole contract: channel -> schema of arguments and result. Every door serves all of them. */
+export const channels = {
+  'app.info': channel(
+    nothing,
+    z.object({ version: z.string(), platform: z.string(), home: z.string(), door: z.string() }),
+  ),
+  'device.list': channel(z.object({ measure: z.boolean().default(false) }), z.array(deviceSchema)),
+  'method.list': channel(nothing, z.array(methodSummarySchema)),
+
+  /** Server-side folder listing for a file chooser; null path = the user's home. */
+  'files.list': channel(
+    z.object({ folder: path.nullable() }),
+    z.object({
+      folder: z.string(),
+      parent: z.string().nullable(),
+      entries: z.array(
+        z.object({
+          name: z.string(),
+          path: z.string(),
+          kind: z.enum(['folder', 'file']),
+          bytes: z.number(),
+          openable: z.boolean(),
+        }),
+      ),
+      truncated: z.boolean(),
+    }),
+  ),
+  /** Native dialog where the door has one; null when cancelled. `supported: false` means: use files.list. */
+  'files.pick': channel(
+    z.object({ purpose: z.enum(['checkpoint', 'data', 'project', 'export']) }),
+    z.object({ supported: z.boolean(), path: z.string().nullable() }),
+  ),
+  'files.reveal': channel(z.object({ path }), z.object({ supported: z.boolean() })),
+
+  'checkpoint.inspect': channel(z.object({ path }), checkpointSummarySchema),
+  'checkpoint.histogram': channel(
+    z.object({ path, layer: z.string(), bins: z.number().int().min(4).max(512).default(64) }),
+    histogramSchema,
+  ),
+  'data.describe': channel(
+    z.object({ path, checkpoint: path, split: z.enum(['auto', 'none']).default('auto') }),
+    dataSummarySchema,
+  ),
+
+  'project.recent': channel(nothing, z.array(recentProjectSchema)),
+  /** folder null = a new folder in the user's Lathe home. */
+  'project.create': channel(
+    z.object({ checkpoint: path, folder: path.nullable().default(null), data: path.nullable().default(null) }),
+    projectSchema,
+  ),
+  'project.createSample': channel(z.object({ sample: z.enum(['language', 'vision']) }), projectSchema),
+  'project.open': channel(z.object({ folder: path }), projectSchema),
+  'project.get': channel(z.object({ project }), projectSchema),
+  'project.forget': channel(z.object({ folder: path }), nothing),
+  'project.setDevice': channel(z.object({ project, device: deviceSchema.shape.id }), projectSchema),
+  'project.setData': channel(
+    z.object({ project, path: path.nullable(), split: z.enum(['auto', 'none']).default('auto') }),
+    projectSchema,
+  ),
+
+  'score.start': channel(z.object({ project, method: z.string() }), jobStarted),
+  'score.get': channel(z.object({ project, method: z.string() }), scoreResultSchema.nullable()),
+  /** Measure each layer x option swapped in alone; stored, never measured twice. */
+  'sensitivity.start': channel(z.object({ project, samples: z.number().int().positive().optional() }), jobStarted),
+  'option.list': channel(
+    z.object({ project }),
+    z.array(
+      z.object({
+        name: z.string(),
+        options: z.array(optionSchema.extend({ bytes: z.number(), loss: z.number().nullable() })),
+      }),
+    ),
+  ),
+
+  /** Solves the budgeted choice now; fast enough to follow a slider. */
+  'plan.solve': channel(
+    z.object({
+      project,
+      budget: budgetSchema,
+      uniform: z.boolean().default(false),
+      locked: z.record(z.string(), z.string()).default({}), // layer -> option id that must stay
+    }),
+    planSchema,
+  ),
+  'run.start': channel(
+    z.object({
+      project,
+      recipe: recipeSchema,
+      name: z.string().max(120).optional(),
+      evaluate: z.boolean().default(true),
+    }),
+    jobStarted,
+  ),
+  'variant.pin': channel(z.object({ project, variant: z.string(), pinned: z.boolean() }), projectSchema),
+  'variant.rename': channel(
+    z.object({ project, variant: z.string(), name: z.string().min(1).max(120) }),
+    projectSchema,
+  ),
+  'variant.remove': channel(z.object({ project, variant: z.string() }), projectSchema),
+  'variant.recipe': channel(z.object({ project, variant: z.string() }), recipeSchema),
+  'evaluate.start': channel(z.object({ project, variant: z.string().nullable() }), jobStarted),
+  'front.get': channel(z.object({ project }), frontSchema),
+  /** Plan, run and evaluate each budget (and its uniform twin when asked), one after the other. */
+  'front.start': channel(
+    z.object({ project, budgets: z.array(budgetSchema).min(1).max(64), uniform: z.boolean().default(true) }),
+    jobStarted,
+  ),
+  'export.start': channel(
+    z.object({
+      project,
+      variant: z.string(),
+      format: z.string().default('onnx'),
+      path,
+      overwrite: z.boolean().default(false),
+    }),
+    jobStarted,
+  ),
+
+  'job.list': channel(nothing, z.array(jobSchema)),
+  'job.cancel': channel(z.object({ job: z.string() }), nothing),
+  'job.resume': channel(z.object({ job: z.string() }), nothing),
+  'job.dismiss': channel(z.object({ job: z.string() }), nothing),
+} as const
+
+/** Pushed to every open window as whole snapshots. */
+export const events = {
+  jobs: z.array(jobSchema),
+  project: projectSchema,
+} as const
+
+export type Channels = typeof channels
+export type ChannelName = keyof Channels
+export type Arguments<N extends ChannelName> = z.input<Channels[N]['args']>
+export type ParsedArguments<N extends ChannelName> = z.output<Channels[N]['args']>
+export type Result<N extends ChannelName> = z.output<Channels[N]['result']>
+export type Events = typeof events
+export type EventName = keyof Events
+export type Snapshot<E extends EventName> = z.output<Events[E]>

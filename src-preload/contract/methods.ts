@@ -1,0 +1,31 @@
+import { z } from 'zod'
+
+export const families = ['score', 'quantize', 'allocate', 'evaluate', 'export'] as const
+export const needs = ['weights', 'activations', 'hessian', 'attention', 'gradients', 'labels'] as const
+export type MethodFamily = (typeof families)[number]
+export type Need = (typeof needs)[number]
+
+/** A method as a person sees it; `parameters` is JSON Schema made from the method's own schema. */
+export const methodSummarySchema = z.object({
+  id: z.string(),
+  family: z.enum(families),
+  title: z.string(),
+  summary: z.string(),
+  cite: z.string(),
+  formula: z.string(),
+  cost: z.string(),
+  needs: z.array(z.enum(needs)),
+  version: z.number().int(),
+  parameters: z.json(),
+})
+export type MethodSummary = z.infer<typeof methodSummarySchema>
+
+export const scoreResultSchema = z.object({
+  method: z.string(),
+  per: z.enum(['block', 'layer']),
+  /** Higher = matters more. `key` is a layer name, or a block index as text. */
+  values: z.array(z.object({ key: z.string(), value: z.number() })),
+  samples: z.number().int(),
+  seconds: z.number(),
+})
+export type ScoreResult = z.infer<typeof scoreResultSchema>

@@ -1,0 +1,78 @@
+import { z } from 'zod'
+
+/** What a layer does in its block. */
+export const roles = [
+  'embed',
+  'head',
+  'q',
+  'k',
+  'v',
+  'qkv',
+  'o',
+  'gate',
+  'up',
+  'down',
+  'fc',
+  'conv',
+  'depthwise',
+  'linear',
+  'recurrent',
+  'norm',
+  'bias',
+  'other',
+] as const
+export type Role = (typeof roles)[number]
+
+export const layerSchema = z.object({
+  name: z.string(), // name of the weight tensor in the checkpoint
+  role: z.enum(roles),
+  block: z.number().int().nullable(), // index into the network's blocks, null before, after or outside them
+  shape: z.array(z.number().int()),
+  dtype: z.string(),
+  bytes: z.number(),
+  parameters: z.number(),
+  compressible: z.boolean(), // false for norms, biases and tensors too small to gain
+})
+export type LayerSummary = z.infer<typeof layerSchema>
+
+export const checkpointSummarySchema = z.object({
+  path: z.string(),
+  name: z.string(),
+  format: z.enum(['onnx', 'safetensors']),
+  family: z.string(), // 'llama', 'mistral', 'qwen2', 'onnx', 'tensors-only' ...
+  task: z.enum(['causal-lm', 'image-classification', 'other', 'none']), // none: tensors only, nothing can be run
+  parameters: z.number(),
+  bytes: z.number(), // of the checkpoint's weight and graph files
+  blocks: z.number().int(),
+  layers: z.array(layerSchema),
+  fingerprint: z.string(), // sha256 over headers, sizes and sampled content: identity for caches
+  notices: z.array(z.string()),
+  card: z.record(z.string(), z.string()), // context length, vocabulary, opset, producer ... for people
+})
+export type CheckpointSummary = z.infer<typeof checkpointSummarySchema>
+
+export const histogramSchema = z.object({
+  layer: z.string(),
+  edges: z.array(z.number()), // bins + 1
+  counts: z.array(z.number()),
+  min: z.number(),
+  max: z.number(),
+  mean: z.number(),
+  standardDeviation: z.number(),
+  zeros: z.number(),
+  nonFinite: z.number(),
+})
+export type Histogram = z.infer<typeof histogramSchema>
+
+export const dataSummarySchema = z.object({
+  path: z.string(),
+  kind: z.enum(['text', 'image-classification', 'noise']),
+  calibrate: z.number().int(), // samples: windows of text, or images
+  evaluate: z.number().int(),
+  unit: z.string(), // 'windows of 256 tokens', 'images'
+  split: z.string(), // how the two parts were made disjoint, in words
+  details: z.record(z.string(), z.string()), // tokens, classes, preprocessing
+  notices: z.array(z.string()),
+  fingerprint: z.string(),
+})
+export type DataSummary = z.infer<typeof dataSummarySchema>

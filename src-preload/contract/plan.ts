@@ -1,0 +1,52 @@
+import { z } from 'zod'
+
+/** One thing that can be done to a layer. `keep` leaves the weight as it is in the checkpoint (float32 in the export). */
+export const optionSchema = z.object({
+  id: z.string(), // 'rtn-4-g32', 'keep': unique among a layer's options, stable across versions
+  method: z.string(), // quantizer id, or 'keep'
+  bits: z.number(), // code bits per weight; 32 for keep
+  parameters: z.record(z.string(), z.json()),
+})
+export type Option = z.infer<typeof optionSchema>
+
+/** A chosen option per layer. Same source + recipe + seed = same bytes. */
+export const recipeSchema = z.object({
+  lathe: z.literal(1), // version of this document
+  checkpoint: z.object({ name: z.string(), fingerprint: z.string() }),
+  seed: z.number().int(),
+  layers: z.array(z.object({ name: z.string(), option: optionSchema })),
+})
+export type Recipe = z.infer<typeof recipeSchema>
+
+export const budgetSchema = z.union([
+  z.object({ bits: z.number().min(1).max(32) }), // average bits: as many bytes as that uniform width takes (interpolated)
+  z.object({ bytes: z.number().positive() }), // size of the exported file
+])
+export type Budget = z.infer<typeof budgetSchema>
+
+export const layerPlanSchema = z.object({
+  name: z.string(),
+  option: z.string(),
+  bits: z.number(),
+  bytes: z.number(), // in the exported file
+  loss: z.number(), // predicted share of the loss, nats of KL divergence per prediction
+  locked: z.boolean(),
+})
+
+export const planSchema = z.object({
+  predicted: z.object({
+    bytes: z.number(), // of the exported file
+    averageBits: z.number(), // code bits per compressible weight
+    bitsPerWeight: z.number(), // 8 x layer bytes / weights: scales, zero points and graph overhead counted
+    loss: z.number(), // KL divergence, nats per prediction
+    lossLow: z.number(), // interval of the prediction
+    lossHigh: z.number(),
+    source: z.string(), // how it was predicted, in words: 'measured one layer at a time on 8 windows', 'weight error only (no data)'
+  }),
+  budgetBytes: z.number(),
+  layers: z.array(layerPlanSchema),
+  recipe: recipeSchema,
+  solveMs: z.number(),
+})
+export type Plan = z.infer<typeof planSchema>
+export type LayerPlan = z.infer<typeof layerPlanSchema>
