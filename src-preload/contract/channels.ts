@@ -112,7 +112,11 @@ export const channels = {
   ),
   'variant.remove': channel(z.object({ project, variant: z.string() }), projectSchema),
   'variant.recipe': channel(z.object({ project, variant: z.string() }), recipeSchema),
-  'evaluate.start': channel(z.object({ project, variant: z.string().nullable() }), jobStarted),
+  /** Judges a variant (null: the checkpoint itself) against the checkpoint, or against another checkpoint. */
+  'evaluate.start': channel(
+    z.object({ project, variant: z.string().nullable(), against: path.nullable().default(null) }),
+    jobStarted,
+  ),
   'front.get': channel(z.object({ project }), frontSchema),
   /** Plan, run and evaluate each budget (and its uniform twin when asked), one after the other. */
   'front.start': channel(

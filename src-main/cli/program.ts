@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { compress } from './verbs/compress.ts'
+import { demo } from './verbs/demo.ts'
+import { doctor } from './verbs/doctor.ts'
+import { evaluate } from './verbs/evaluate.ts'
+import { front } from './verbs/front.ts'
+import { inspect } from './verbs/inspect.ts'
+import { methods } from './verbs/methods.ts'
+import { plan } from './verbs/plan.ts'
+import { projectCreate, projectList, projectShow } from './verbs/project.ts'
+import { run } from './verbs/run.ts'
+import { score } from './verbs/score.ts'
+import { serve } from './verbs/serve.ts'
+
+const version = (): string => {
+  const document: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  return (document as { version: string }).version
+}
+
+const number = (least: number, most: number) => (words: string) => {
+  const value = Number(words)
+  if (words.trim() === '' || !Number.isFinite(value) || value < least || value > most)
+    throw new InvalidArgumentError(`expected a number from ${least} to ${most}`)
+  return value
+}
+
+const whole = (least: number, most: number) => (words: string) => {
+  const value = number(least, most)(words)
+  if (!Number.isInteger(value)) throw new InvalidArgumentError('expected a whole number')
+  return value
+}
+
+/** `2..8` -> [2, 8]; `3` -> [3, 3]. */
+export function parseRange(words: string): [number, number] {
+  const match = /^(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?$/.exec(words)
+  const low = Number(match?.[1])
+  const high = Number(match?.[2] ?? match?.[1])
+  if (!match || low < 2 || high > 8 || low > high) throw new InvalidArgumentError('expected a range such as 2..8')
+  return [low, high]
+}
+
+const bits = number(2, 32)
+const data = '--data <path>'
+const dataHelp = 'data description (data.yaml), a text file or a folder of images'
+
+/** Options every verb takes. */
+const common = (command: Command): Command =>
+  command
+    .option('--json', 'one JSON document on standard output; words go to standard error')
+    .option('--quiet', 'no progress, no notes')
+    .option('--project <folder>', 'work in this project instead of the checkpoint’s scratch project')
+    .option('--home <folder>', 'where Lathe keeps its own files (default: LATHE_HOME or the user’s data folder)')
+    .addOption(new Option('--device <id>', 'where to run').choices(['cpu', 'webgpu', 'cuda', 'dml', 'coreml']))
+    .addOption(new Option('--split <how>', 'none: evaluate on all samples').choices(['auto', 'none']))
+
+export function buildProgram(): Command {
+  const program = new Command('lathe')
+    .description('A workbench that makes neural networks smaller.')
+    .version(version())
+    .showHelpAfterError('(lathe --help lists everything)')
+    .exitOverride()
+  const verb = (signature: string, description: string) =>
+    common(program.command(signature).description(description).exitOverride())
+
+  verb('inspect <model>', 'what is in a checkpoint: family, blocks, layers').action(inspect)
+  verb('evaluate <model>', 'measure a checkpoint on data, alone or against another')
+    .requiredOption(data, dataHelp)
+    .option('--against <model>', 'compare with this checkpoint (KL divergence, agreement)')
+    .action(evaluate)
+  verb('score <model>', 'how much each layer matters')
+    .option(data, dataHelp)
+    .requiredOption('--method <id>', 'see lathe methods')
+    .action(score)
+  verb('plan <model>', 'choose bits per layer under a budget')
+    .option(data, dataHelp)
+    .option('--bits <average>', 'budget: as many bytes as this width for all layers', bits)
+    .option('--bytes <size>', 'budget: size of the exported file in bytes', number(1, Number.MAX_SAFE_INTEGER))
+    .option('--uniform', 'one width for all layers')
+    .option('--out <file>', 'write the recipe here')
+    .action(plan)
+  verb('run <model>', 'carry out a recipe; started again, it goes on where it stopped')
+    .requiredOption('--recipe <file>', 'from lathe plan')
+    .option(data, dataHelp)
+    .requiredOption('--out <folder>', 'folder for the exported variant and its report')
+    .option('--format <id>', 'export format', 'onnx')
+    .option('--overwrite', 'replace what is there')
+    .action(run)
+  verb('front <model>', 'predicted and measured accuracy against size')
+    .requiredOption(data, dataHelp)
+    .option('--bits <range>', 'range of average bits', parseRange, [2, 8] as [number, number])
+    .option('--points <n>', 'measured plans', whole(1, 64), 6)
+    .option('--no-uniform', 'leave the uniform widths out')
+    .option('--html <file>', 'write a page with the chart')
+    .action(front)
+  verb('compress <model>', 'plan, run, evaluate and export in one')
+    .requiredOption(data, dataHelp)
+    .requiredOption('--bits <average>', 'budget: as many bytes as this width for all layers', bits)
+    .option('--uniform', 'one width for all layers')
+    .option('--format <id>', 'export format', 'onnx')
+    .requiredOption('--out <path>', 'file or folder to write')
+    .option('--overwrite', 'replace what is there')
+    .action(compress)
+  verb('methods', 'every score, quantizer, allocator, evaluator and exporter').action(methods)
+  verb('demo', 'the main job on the two samples, in under a minute')
+    .option('--out <folder>', 'keep the exports here')
+    .action(demo)
+  verb('doctor', 'what this machine can run on, and how fast')
+    .option('--no-measure', 'list only')
+    .option('--install-cuda', 'fetch the CUDA parts of ONNX Runtime (needs the network)')
+    .action(doctor)
+  verb('serve', 'the window in a browser, on this machine only')
+    .option('--port <n>', 'port (default: any free one)', whole(0, 65_535), 0)
+    .option('--no-open', 'do not open a browser')
+    .action(serve)
+  const project = program.command('project').description('projects on this machine').exitOverride()
+  common(project.command('list').description('recent projects').exitOverride()).action(projectList)
+  common(project.command('create <model>').description('a new project in --project, or in Lathe’s home').exitOverride())
+    .option(data, dataHelp)
+    .action(projectCreate)
+  common(project.command('show <folder>').description('everything in a project').exitOverride()).action(projectShow)
+  return program
+}

@@ -1,0 +1,102 @@
+import { resolve } from 'node:path'
+import type { Client } from '../../src-preload/contract/client.ts'
+import { Fault } from '../../src-preload/contract/fault.ts'
+import type { Job } from '../../src-preload/contract/job.ts'
+import type { DeviceId, Project } from '../../src-preload/contract/project.ts'
+import { type App, createApp } from '../app/create.ts'
+import { createProgressLine } from './progress.ts'
+
+/** Options every verb knows. */
+export interface CommonOptions {
+  json?: boolean
+  quiet?: boolean
+  home?: string
+  device?: DeviceId
+  project?: string
+  split?: 'auto' | 'none'
+}
+
+/** One run of the command line: the app, opened once, and the job it waits for. */
+export interface Session {
+  app: App
+  client: Client
+  /** Where words for people go; silent with --quiet. Never standard output. */
+  say(words: string): void
+  /** Waits for a job with a progress line; throws its Fault. Ctrl+C cancels the job. */
+  finish(started: { job: string }): Promise<Job>
+}
+
+export async function withSession<T>(options: CommonOptions, work: (session: Session) => Promise<T>): Promise<T> {
+  const app = createApp({ door: 'cli', home: options.home })
+  const client = app.client()
+  const line = createProgressLine(process.stderr, options.quiet === true)
+  let current: string | null = null
+  const interrupt = () => {
+    if (current === null) void app.close().finally(() => process.exit(130))
+    else client.call('job.cancel', { job: current }).catch(() => process.exit(130))
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+  const finish = (started: { job: string }) =>
+    new Promise<Job>((done, failed) => {
+      current = started.job
+      const settle = (job: Job) => {
+        if (job.state === 'queued' || job.state === 'running') return line.show(job)
+        stop()
+        current = null
+        line.end(job)
+        if (job.state === 'done') done(job)
+        else if (job.state === 'cancelled') failed(new Fault('cancelled', `${job.title} was cancelled.`))
+        else failed(job.fault ? Fault.from(job.fault) : new Fault('engine', `${job.title} was interrupted.`))
+      }
+      const look = (jobs: Job[]) => {
+        const job = jobs.find((each) => each.id === started.job)
+        if (job) settle(job)
+      }
+      const stop = client.on('jobs', look)
+      client.call('job.list', {}).then((jobs) => void (current === started.job && look(jobs)), failed)
+    })
+  try {
+    return await work({
+      app,
+      client,
+      finish,
+      say: (words) => void (options.quiet || process.stderr.write(`${words}\n`)),
+    })
+  } finally {
+    process.off('SIGINT', interrupt)
+    process.off('SIGTERM', interrupt)
+    await app.close()
+  }
+}
+
+/** The project a verb works in: --project DIR, else the scratch project of this checkpoint, so that nothing is measured twice. */
+export async function openWork(
+  session: Session,
+  model: string,
+  options: CommonOptions,
+  data?: string,
+): Promise<Project> {
+  const checkpoint = resolve(model)
+  let project = options.project
+    ? await openOrCreate(session, resolve(options.project), checkpoint)
+    : await session.app.openScratch(checkpoint)
+  if (options.device)
+    project = await session.client.call('project.setDevice', { project: project.folder, device: options.device })
+  if (data !== undefined) {
+    const split = options.split ?? 'auto'
+    project = await session.client.call('project.setData', { project: project.folder, path: resolve(data), split })
+  }
+  for (const notice of project.checkpoint.notices) session.say(`note: ${notice}`)
+  if (data !== undefined) for (const notice of project.data?.notices ?? []) session.say(`note: ${notice}`)
+  return project
+}
+
+async function openOrCreate(session: Session, folder: string, checkpoint: string): Promise<Project> {
+  try {
+    return await session.client.call('project.open', { folder })
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'not-found') throw error
+    return await session.client.call('project.create', { checkpoint, folder })
+  }
+}

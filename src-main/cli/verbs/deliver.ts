@@ -1,0 +1,76 @@
+import { resolve } from 'node:path'
+import { Fault } from '../../../src-preload/contract/fault.ts'
+import type { Recipe } from '../../../src-preload/contract/plan.ts'
+import type { ExportResult } from '../../../src-preload/contract/results.ts'
+import { formatBytes, formatMetric, formatTable } from '../format.ts'
+import { evaluationDocument, latestEvaluation } from '../output.ts'
+import type { Session } from '../session.ts'
+
+interface Target {
+  out: string
+  format: string
+  overwrite?: boolean
+  evaluate: boolean
+}
+
+export type Delivery = Awaited<ReturnType<typeof deliver>>
+
+/** Carries out a recipe, measures it and exports it: the second half of `run`, `compress` and `demo`. */
+export async function deliver(session: Session, project: string, recipe: Recipe, target: Target) {
+  const job = await session.finish(
+    await session.client.call('run.start', { project, recipe, evaluate: target.evaluate }),
+  )
+  const id = job.result
+  if (id === null) throw new Fault('internal', 'The run left no variant.')
+  const path = resolve(target.out)
+  const exporting = { project, variant: id, format: target.format, path, overwrite: target.overwrite === true }
+  const exported = await session.finish(await session.client.call('export.start', exporting))
+  const after = await session.client.call('project.get', { project })
+  const variant = after.variants.find((each) => each.id === id)
+  const made = after.exports.find((each) => each.id === exported.result)
+  if (!variant || !made) throw new Fault('internal', `The run left no variant or export in ${project}.`)
+  const before = target.evaluate ? latestEvaluation(after, null) : undefined
+  const own = target.evaluate ? latestEvaluation(after, id) : undefined
+  return {
+    original: {
+      bytes: after.checkpoint.bytes,
+      ...(before ? evaluationDocument(before) : {}),
+      ...{ bytes: after.checkpoint.bytes },
+    },
+    variant: {
+      id,
+      name: variant.name,
+      averageBits: variant.averageBits,
+      predicted: { bytes: variant.bytes, loss: variant.predictedLoss },
+      ...(own ? evaluationDocument(own) : {}),
+      bytes: modelBytes(made),
+    },
+    files: made.files,
+    verified: made.verified,
+  }
+}
+
+/** Bytes of what a runtime loads: the model and its weights, not the tokenizer and reports beside them. */
+const modelBytes = (made: ExportResult): number =>
+  made.files.filter(({ path }) => /\.onnx(\.data)?$/.test(path)).reduce((sum, file) => sum + file.bytes, 0)
+
+export function deliveryWords(delivery: Delivery): string {
+  const { original, variant } = delivery
+  const before: Record<string, number> = original.metrics ?? {}
+  const after: Record<string, number> = variant.metrics ?? {}
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]
+  const show = (metrics: Record<string, number>, name: string) =>
+    metrics[name] === undefined ? '–' : formatMetric(name, metrics[name])
+  return [
+    formatTable(
+      ['', 'original', variant.name],
+      [
+        ['size', formatBytes(original.bytes), formatBytes(variant.bytes)],
+        ...names.map((name) => [name, show(before, name), show(after, name)]),
+      ],
+    ),
+    '',
+    ...delivery.files.map((file) => `${file.path}  ${formatBytes(file.bytes)}  sha256 ${file.sha256}`),
+    ...delivery.verified.map((fact) => `verified: ${fact}`),
+  ].join('\n')
+}

@@ -1,0 +1,34 @@
+import { cpus, totalmem } from 'node:os'
+import { formatBytes, formatTable } from '../format.ts'
+import { installCuda } from '../install-cuda.ts'
+import { print } from '../output.ts'
+import { type CommonOptions, withSession } from '../session.ts'
+
+export const doctor = (options: CommonOptions & { measure: boolean; installCuda?: boolean }): Promise<void> =>
+  withSession(options, async ({ client, say }) => {
+    if (options.installCuda) await installCuda(say)
+    const info = await client.call('app.info', {})
+    const devices = await client.call('device.list', { measure: options.measure })
+    const machine = {
+      cores: cpus().length,
+      processor: cpus()[0]?.model ?? 'unknown',
+      memoryBytes: totalmem(),
+      node: process.version,
+    }
+    print(options, { ...info, machine, devices }, () =>
+      [
+        `Lathe ${info.version} on ${info.platform}, Node ${machine.node}, ${machine.cores} × ${machine.processor}, ${formatBytes(machine.memoryBytes)} memory`,
+        `own files: ${info.home}`,
+        '',
+        formatTable(
+          ['device', 'usable', 'speed (float32 matrix product)', ''],
+          devices.map((device) => [
+            device.title,
+            device.available ? 'yes' : 'no',
+            device.gflops === null ? '–' : `${device.gflops.toFixed(1)} GFLOP/s`,
+            device.reason,
+          ]),
+        ),
+      ].join('\n'),
+    )
+  })

@@ -1,0 +1,30 @@
+import { resolve } from 'node:path'
+import type { CheckpointSummary } from '../../../src-preload/contract/model.ts'
+import { formatBytes, formatCount, formatTable } from '../format.ts'
+import { print } from '../output.ts'
+import { type CommonOptions, withSession } from '../session.ts'
+
+export const inspect = (model: string, options: CommonOptions): Promise<void> =>
+  withSession(options, async ({ client, say }) => {
+    const summary = await client.call('checkpoint.inspect', { path: resolve(model) })
+    for (const notice of summary.notices) say(`note: ${notice}`)
+    print(options, summary, () => words(summary))
+  })
+
+function words(summary: CheckpointSummary): string {
+  const rows = summary.layers.map((layer) => [
+    layer.name,
+    layer.role,
+    layer.block === null ? '–' : String(layer.block),
+    layer.shape.join(' × ') || 'scalar',
+    layer.dtype,
+    formatBytes(layer.bytes),
+  ])
+  const card = Object.entries(summary.card).map(([name, value]) => `${name} ${value}`)
+  return [
+    `${summary.name} · ${summary.format} · ${summary.family} · ${formatCount(summary.parameters)} parameters · ${formatBytes(summary.bytes)} · ${summary.blocks} blocks`,
+    ...(card.length > 0 ? [card.join(' · ')] : []),
+    '',
+    formatTable(['layer', 'role', 'block', 'shape', 'dtype', 'size'], rows),
+  ].join('\n')
+}

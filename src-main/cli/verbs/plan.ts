@@ -1,0 +1,57 @@
+import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Fault } from '../../../src-preload/contract/fault.ts'
+import type { Budget, Plan } from '../../../src-preload/contract/plan.ts'
+import { formatBytes, formatTable } from '../format.ts'
+import { print } from '../output.ts'
+import { type CommonOptions, openWork, type Session, withSession } from '../session.ts'
+
+interface Options extends CommonOptions {
+  data?: string
+  bits?: number
+  bytes?: number
+  uniform?: boolean
+  out?: string
+}
+
+/** The budget of --bits or --bytes; exactly one of them. */
+export function budgetOf(options: { bits?: number; bytes?: number }): Budget {
+  if ((options.bits === undefined) === (options.bytes === undefined))
+    throw new Fault('bad-arguments', 'Give the budget as --bits or as --bytes, one of them.')
+  return options.bits !== undefined ? { bits: options.bits } : { bytes: options.bytes as number }
+}
+
+/** Measures what the plan needs, then solves it. */
+export async function makePlan(session: Session, project: string, budget: Budget, uniform: boolean): Promise<Plan> {
+  await session.finish(await session.client.call('sensitivity.start', { project }))
+  return await session.client.call('plan.solve', { project, budget, uniform })
+}
+
+export const plan = (model: string, options: Options): Promise<void> =>
+  withSession(options, async (session) => {
+    const budget = budgetOf(options)
+    const project = await openWork(session, model, options, options.data)
+    const made = await makePlan(session, project.folder, budget, options.uniform === true)
+    if (options.out !== undefined)
+      writeFileSync(resolve(options.out), `${JSON.stringify(made.recipe, null, 2)}\n`, { flag: 'w' })
+    print(options, made, () => words(made))
+  })
+
+function words(made: Plan): string {
+  const { predicted } = made
+  return [
+    formatTable(
+      ['layer', 'option', 'bits', 'size', 'predicted loss'],
+      made.layers.map((layer) => [
+        layer.name,
+        layer.option,
+        String(layer.bits),
+        formatBytes(layer.bytes),
+        layer.loss.toExponential(2),
+      ]),
+    ),
+    '',
+    `${formatBytes(predicted.bytes)} (budget ${formatBytes(made.budgetBytes)}), ${predicted.averageBits.toFixed(3)} bits a weight, ${predicted.bitsPerWeight.toFixed(3)} with all overhead`,
+    `predicted KL divergence ${predicted.loss.toExponential(3)} (${predicted.lossLow.toExponential(2)} … ${predicted.lossHigh.toExponential(2)}), ${predicted.source}`,
+  ].join('\n')
+}
