@@ -1,5 +1,5 @@
 import type { DataSummary, CheckpointSummary, Histogram } from '../../src-preload/contract/model.ts'
-import type { ScoreResult } from '../../src-preload/contract/methods.ts'
+import type { MethodSummary, ScoreResult } from '../../src-preload/contract/methods.ts'
 import type { Option } from '../../src-preload/contract/plan.ts'
 import type { Device, DeviceId } from '../../src-preload/contract/project.ts'
 import type { Evaluation, ExportResult } from '../../src-preload/contract/results.ts'
@@ -23,6 +23,7 @@ export interface DataReference {
 /** Every task the engine knows: arguments -> result. One file each in engine/tasks. Tasks are pure: the same arguments
  *  give the same result in a fresh process; what the engine keeps between tasks is only a cache. */
 export interface Tasks {
+  methods: { args: object; result: { methods: MethodSummary[]; exports: { id: string; extension: string }[] } }
   inspect: { args: { path: string }; result: CheckpointSummary }
   histogram: { args: { path: string; layer: string; bins: number }; result: Histogram }
   describeData: { args: { checkpoint: string; data: DataReference }; result: DataSummary }
@@ -40,7 +41,8 @@ export interface Tasks {
   sensitivity: {
     args: { checkpoint: string; data: DataReference | null; block: number; samples: number; device: DeviceId }
     result: {
-      layers: { name: string; losses: { option: string; loss: number; error: number }[] }[]
+      /** standardError: of the loss over the samples, where it is known. */
+      layers: { name: string; losses: { option: string; loss: number; error: number; standardError?: number }[] }[]
       samples: number
       source: string
       notices: string[]

@@ -144,6 +144,8 @@ export const channels = {
 export const events = {
   jobs: z.array(jobSchema),
   project: projectSchema,
+  /** A person asked the shell to open this: from the menu, by a second start, or from the file manager. */
+  open: z.object({ purpose: z.enum(['checkpoint', 'project']), path }),
 } as const
 
 export type Channels = typeof channels

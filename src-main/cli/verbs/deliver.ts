@@ -32,11 +32,7 @@ export async function deliver(session: Session, project: string, recipe: Recipe,
   const before = target.evaluate ? latestEvaluation(after, null) : undefined
   const own = target.evaluate ? latestEvaluation(after, id) : undefined
   return {
-    original: {
-      bytes: after.checkpoint.bytes,
-      ...(before ? evaluationDocument(before) : {}),
-      ...{ bytes: after.checkpoint.bytes },
-    },
+    original: { ...(before ? evaluationDocument(before) : {}), bytes: after.checkpoint.bytes },
     variant: {
       id,
       name: variant.name,

@@ -70,9 +70,12 @@ export interface ValueInfo {
   name: string
   dtype: DataType
   shape: Dim[] | null // null: unknown rank
+  /** TypeProto of a value that is no plain tensor (sequence, optional, map), carried untouched; dtype is 'undefined' then. */
+  type?: Uint8Array
 }
 
-/** A tensor inside the graph. `inline`: bytes as ONNX raw_data (little endian). `source`: read by that name from the
+/** A tensor inside the graph. `inline`: bytes as ONNX raw_data (little endian; for strings the
+ *  encoded string_data fields). `source`: read by that name from the
  *  network's TensorSource and converted to `dtype` where the checkpoint stores another float type. */
 export interface Initializer {
   name: string

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { z } from 'zod'
+import type { Option, Recipe } from '../../src-preload/contract/plan.ts'
+import { Fault } from '../../src-preload/contract/fault.ts'
+import type { Artifact } from '../engine/protocol.ts'
+import type { Unit } from '../jobs/work.ts'
+import { canonicalJson } from '../store/recipes.ts'
+import { readStep, removeStep, saveStep } from '../store/steps.ts'
+import type { OpenProject } from './projects.ts'
+import { versionOfQuantizer } from './method.ts'
+
+const resultSchema = z.object({ relativeError: z.number() })
+
+interface Step {
+  layer: string
+  option: Option
+  key: string
+}
+
+/** A step's key says all that its bytes depend on, so recipes that agree on a layer share its artifact. */
+function stepsOf(recipe: Recipe): Step[] {
+  const steps: Step[] = []
+  for (const { name, option } of recipe.layers) {
+    if (option.method === 'keep') continue
+    const identity = {
+      task: 'compressLayer',
+      checkpoint: recipe.checkpoint.fingerprint,
+      layer: name,
+      option,
+      version: versionOfQuantizer(option.method),
+      seed: recipe.seed,
+    }
+    const key = `compress-${createHash('sha256').update(canonicalJson(identity)).digest('hex')}`
+    steps.push({ layer: name, option, key })
+  }
+  return steps
+}
+
+export const stepKeys = (recipe: Recipe): string[] => stepsOf(recipe).map(({ key }) => key)
+
+async function sha256Of(path: string): Promise<string | null> {
+  try {
+    const hash = createHash('sha256')
+    await pipeline(createReadStream(path), hash)
+    return hash.digest('hex')
+  } catch {
+    return null // gone or unreadable: it will be made again
+  }
+}
+
+/** One unit per layer the recipe changes. */
+export function compressUnits(
+  project: OpenProject,
+  recipe: Recipe,
+  args: { checkpoint: string; run: string | null; parameters: ReadonlyMap<string, number> },
+): Unit[] {
+  const { store } = project
+  return stepsOf(recipe).map(({ layer, option, key }) => ({
+    key,
+    kind: 'compress',
+    step: `${layer} → ${option.id}`,
+    weight: args.parameters.get(layer) ?? 1,
+    async isDone() {
+      const step = readStep(store.read, { key })
+      if (!step?.file) return false
+      if ((await sha256Of(join(store.artifacts, step.file))) === step.sha256) return true
+      removeStep(store.write, { key })
+      return false
+    },
+    async run({ engine, hooks }) {
+      const task = { checkpoint: args.checkpoint, layer, option, seed: recipe.seed, folder: store.artifacts }
+      const artifact = await engine.run('compressLayer', task, hooks)
+      if (dirname(resolve(artifact.path)) !== store.artifacts)
+        throw new Fault('internal', `The artifact of ${layer} lies outside the project: ${artifact.path}.`)
+      saveStep(store.write, {
+        key,
+        run: args.run,
+        task: 'compressLayer',
+        file: basename(artifact.path),
+        sha256: artifact.sha256,
+        bytes: artifact.bytes,
+        result: { relativeError: artifact.relativeError },
+      })
+    },
+  }))
+}
+
+/** The artifacts of a recipe whose units are done. Throws when one is missing. */
+export function artifactsOf(project: OpenProject, recipe: Recipe): Artifact[] {
+  const { store } = project
+  return stepsOf(recipe).map(({ layer, option, key }) => {
+    const step = readStep(store.read, { key })
+    const path = step?.file ? join(store.artifacts, step.file) : null
+    const stat = path ? statSync(path, { throwIfNoEntry: false }) : undefined
+    if (!step?.sha256 || !path || !stat)
+      throw new Fault('not-found', `The compressed weights of ${layer} are missing.`, {
+        hint: 'Run the recipe again: finished layers are kept.',
+        data: { tensor: layer, ...(path ? { file: path } : {}) },
+      })
+    const { relativeError } = resultSchema.parse(step.result)
+    return { layer, option, sha256: step.sha256, path, bytes: stat.size, relativeError }
+  })
+}

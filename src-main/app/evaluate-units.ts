@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto'
+import type { DeviceId } from '../../src-preload/contract/project.ts'
+import type { Recipe } from '../../src-preload/contract/plan.ts'
+import type { DataReference } from '../engine/protocol.ts'
+import type { Unit } from '../jobs/work.ts'
+import { readEvaluation, saveEvaluation } from '../store/evaluations.ts'
+import { canonicalJson } from '../store/recipes.ts'
+import { artifactsOf } from './compress-units.ts'
+import type { AppContext } from './context.ts'
+import { announce } from './snapshot.ts'
+import type { OpenProject, Subject } from './projects.ts'
+
+/** What is to be judged: the original, or a variant by its recipe. */
+export interface Candidate {
+  variant: { id: string; recipe: Recipe } | null
+  bytes: number // of the file it stands for
+  name: string
+}
+
+/** The same measurement has the same id, so it is made once. */
+export function evaluationId(subject: Subject, variant: string | null, device: DeviceId): string {
+  const identity = {
+    checkpoint: subject.row.checkpoint,
+    data: subject.data,
+    split: subject.dataSet?.split,
+    variant,
+    device,
+  }
+  return `evaluation-${createHash('sha256').update(canonicalJson(identity)).digest('hex').slice(0, 32)}`
+}
+
+export function evaluateUnit(
+  context: AppContext,
+  project: OpenProject,
+  args: { subject: Subject; checkpoint: string; data: DataReference; candidate: Candidate },
+): Unit & { id: string } {
+  const { subject, candidate } = args
+  const { store } = project
+  const { device } = subject.row
+  const id = evaluationId(subject, candidate.variant?.id ?? null, device)
+  const samples = subject.dataSet?.summary.evaluate ?? 1
+  return {
+    id,
+    key: id,
+    kind: candidate.variant ? 'evaluate' : 'evaluate-original',
+    step: `measuring ${candidate.name}`,
+    weight: subject.checkpoint.summary.parameters * samples,
+    isDone: () => readEvaluation(store.read, { id }) !== null,
+    async run({ engine, hooks }) {
+      const result = await engine.run(
+        'evaluate',
+        {
+          checkpoint: args.checkpoint,
+          data: args.data,
+          artifacts: candidate.variant ? artifactsOf(project, candidate.variant.recipe) : null,
+          against: null,
+          part: 'evaluate',
+          device,
+        },
+        hooks,
+      )
+      const evaluation = { ...result, id, variant: candidate.variant?.id ?? null, bytes: candidate.bytes }
+      saveEvaluation(store.write, { checkpoint: subject.row.checkpoint, data: subject.data, evaluation })
+      announce(context, project)
+    },
+  }
+}
+
+export const original = (subject: Subject): Candidate => ({
+  variant: null,
+  bytes: subject.checkpoint.summary.bytes,
+  name: 'the original',
+})
+
+/** Tensors alone compute nothing, and without data there is nothing to compute on. */
+export const canEvaluate = (subject: Subject): boolean =>
+  subject.dataSet !== null && subject.checkpoint.summary.task !== 'none'

@@ -1,0 +1,192 @@
+import type { Option, Recipe } from '../../src-preload/contract/plan.ts'
+import { Fault } from '../../src-preload/contract/fault.ts'
+import { listEvaluationsOn } from '../store/evaluations.ts'
+import { get } from '../store/query.ts'
+import { readRecipe } from '../store/recipes.ts'
+import { listVariants } from '../store/variants.ts'
+import { calibrate, type Calibration } from './calibrate.ts'
+import { type Candidates, loadCandidates } from './candidates.ts'
+import type { AppContext } from './context.ts'
+import { readLosses } from './losses.ts'
+import { type OpenProject, type Subject, subjectOf } from './projects.ts'
+
+export interface PlanLayer {
+  name: string
+  parameters: number
+  options: (Option & { bytes: number })[]
+  bytes: Float64Array // [options], in the exported file
+  loss: Float64Array // [options], nats, before calibration
+  standardError: Float64Array // [options]
+}
+
+/** All that a slider needs, in memory: rebuilt only when the store changed. */
+export interface PlanModel {
+  subject: Subject
+  baseBytes: number
+  layers: PlanLayer[]
+  widths: number[] // ascending; 32 = keep
+  calibration: Calibration
+  source: string
+}
+
+interface Built {
+  version: string
+  stamp: string
+  model: PlanModel
+}
+const built = new WeakMap<OpenProject, Built>()
+
+/** Changes whenever anybody, this process's writer included, commits something to the project. */
+const versionOf = (project: OpenProject): string => String(project.store.read.pragma('data_version', { simple: true }))
+
+/** Changes only when a plan would: a running job commits at every layer, and the slider must not feel it. */
+const stampOf = (project: OpenProject): string =>
+  JSON.stringify(
+    get(
+      project.store.read,
+      `SELECT checkpoint, data_set, (SELECT count(*) || ' ' || total(loss) || ' ' || total(samples) FROM options) AS losses,
+         (SELECT max(rowid) || ' ' || count(*) FROM evaluations) AS evaluations,
+         (SELECT max(rowid) || ' ' || count(*) FROM variants) AS variants
+       FROM projects`,
+    ),
+  )
+
+export async function planModel(context: AppContext, project: OpenProject): Promise<PlanModel> {
+  const candidates = await loadCandidates(context, project)
+  const version = versionOf(project)
+  const known = built.get(project)
+  if (known?.version === version) return known.model
+  const stamp = stampOf(project)
+  const model = known?.stamp === stamp ? known.model : build(project, candidates)
+  built.set(project, { version, stamp, model })
+  return model
+}
+
+function build(project: OpenProject, candidates: Candidates): PlanModel {
+  const subject = subjectOf(project)
+  const losses = readLosses(project, subject)
+  const parameters = new Map(subject.checkpoint.summary.layers.map((layer) => [layer.name, layer.parameters]))
+  const layers = candidates.layers.map(({ name, options }): PlanLayer => {
+    const costs = options.map((option) => losses.of(name, option.id, option.bits))
+    return {
+      name,
+      parameters: parameters.get(name) ?? 0,
+      options,
+      bytes: Float64Array.from(options, (option) => option.bytes),
+      loss: Float64Array.from(costs, (cost) => cost.loss),
+      standardError: Float64Array.from(costs, (cost) => cost.standardError),
+    }
+  })
+  const widths = [...new Set(layers.flatMap((layer) => layer.options.map(({ bits }) => bits)))].sort((a, b) => a - b)
+  const model: PlanModel = {
+    subject,
+    baseBytes: candidates.baseBytes,
+    layers,
+    widths,
+    calibration: calibrate([], losses.priorDeviation),
+    source: losses.source,
+  }
+  model.calibration = calibrate(measuredPoints(project, model), losses.priorDeviation)
+  return model
+}
+
+/** Measured KL divergence of each variant on the project's data. */
+export function measuredLosses(project: OpenProject, subject: Subject): Map<string, number> {
+  const found = new Map<string, number>()
+  if (subject.data === '') return found
+  for (const evaluation of listEvaluationsOn(project.store.read, {
+    checkpoint: subject.row.checkpoint,
+    data: subject.data,
+  })) {
+    const loss = evaluation.metrics.klDivergence
+    if (evaluation.variant !== null && evaluation.part === 'evaluate' && loss) found.set(evaluation.variant, loss.value)
+  }
+  return found
+}
+
+function measuredPoints(project: OpenProject, model: PlanModel): { predicted: number; measured: number }[] {
+  const measured = measuredLosses(project, model.subject)
+  return listVariants(project.store.read).flatMap((variant) => {
+    const loss = measured.get(variant.id)
+    const recipe = loss === undefined ? null : readRecipe(project.store.read, { id: variant.recipeId })
+    if (loss === undefined || !recipe || recipe.checkpoint.fingerprint !== model.subject.row.checkpoint) return []
+    return [{ predicted: total(model, choiceOf(model, recipe)).loss, measured: loss }]
+  })
+}
+
+/** Index of each layer's chosen option. A layer the recipe does not name is kept; an option this Lathe does not offer
+ *  is a Fault, for its bytes would be a guess. */
+export function choiceOf(model: PlanModel, recipe: Recipe): Int32Array {
+  const wanted = new Map(recipe.layers.map(({ name, option }) => [name, option]))
+  const choice = Int32Array.from(model.layers, (layer) => {
+    const option = wanted.get(layer.name)
+    wanted.delete(layer.name)
+    const index = layer.options.findIndex(({ id }) => id === (option?.id ?? 'keep'))
+    if (index >= 0) return index
+    throw new Fault(
+      'bad-arguments',
+      `The recipe wants "${option?.id ?? 'keep'}" for ${layer.name}, which is not offered.`,
+      {
+        hint: `Offered: ${layer.options.map(({ id }) => id).join(', ')}.`,
+        data: { tensor: layer.name, found: option?.id ?? 'keep' },
+      },
+    )
+  })
+  const [stray] = wanted.keys()
+  if (stray !== undefined && wanted.get(stray)?.method !== 'keep')
+    throw new Fault('bad-arguments', `The recipe names ${stray}, which this checkpoint cannot compress.`, {
+      hint: 'Make the recipe from this checkpoint.',
+      data: { tensor: stray },
+    })
+  return choice
+}
+
+export interface Total {
+  bytes: number // of the exported file
+  averageBits: number // code bits per compressible weight
+  bitsPerWeight: number // with scales, zero points and graph overhead
+  loss: number // nats, before calibration
+  standardError: number
+}
+
+export function total(model: PlanModel, choice: Int32Array): Total {
+  let [layerBytes, codeBits, weights, loss, standardError] = [0, 0, 0, 0, 0]
+  for (const [index, layer] of model.layers.entries()) {
+    const chosen = choice[index] ?? 0
+    layerBytes += layer.bytes[chosen] ?? 0
+    codeBits += (layer.options[chosen]?.bits ?? 0) * layer.parameters
+    weights += layer.parameters
+    loss += layer.loss[chosen] ?? 0
+    standardError += layer.standardError[chosen] ?? 0 // the same samples everywhere: errors add up, they do not cancel
+  }
+  return {
+    bytes: model.baseBytes + layerBytes,
+    averageBits: weights > 0 ? codeBits / weights : 0,
+    bitsPerWeight: weights > 0 ? (8 * layerBytes) / weights : 0,
+    loss,
+    standardError,
+  }
+}
+
+/** Every layer at `width` bits, or the nearest it offers below, or its smallest. */
+export const uniformChoice = (model: PlanModel, width: number): Int32Array =>
+  Int32Array.from(model.layers, ({ options }) => {
+    let best = -1
+    let smallest = 0
+    for (const [index, option] of options.entries()) {
+      if (option.bits < (options[smallest]?.bits ?? Infinity)) smallest = index
+      if (option.bits <= width && option.bits > (options[best]?.bits ?? -1)) best = index
+    }
+    return best >= 0 ? best : smallest
+  })
+
+/** Bytes of the file at `bits` for all layers; between two widths, the straight line between theirs. */
+export function bytesAtBits(model: PlanModel, bits: number): number {
+  const at = (width: number): number => total(model, uniformChoice(model, width)).bytes
+  const [lowest = bits] = model.widths
+  const below = model.widths.filter((width) => width <= bits).at(-1)
+  const above = model.widths.find((width) => width >= bits)
+  if (below === undefined) return model.baseBytes + ((at(lowest) - model.baseBytes) * bits) / lowest
+  if (above === undefined || above === below) return at(below)
+  return at(below) + ((at(above) - at(below)) * (bits - below)) / (above - below)
+}

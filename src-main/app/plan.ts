@@ -1,0 +1,9 @@
+import type { Handlers } from '../../src-preload/contract/server.ts'
+import type { AppContext } from './context.ts'
+import { planModel } from './plan-model.ts'
+import { solvePlan } from './solve.ts'
+
+export const planHandlers = (context: AppContext): Pick<Handlers, 'plan.solve'> => ({
+  'plan.solve': async ({ project, ...request }) =>
+    solvePlan(await planModel(context, context.projects.get(project)), request),
+})

@@ -1,0 +1,115 @@
+import { z } from 'zod'
+import { type Recipe, recipeSchema } from '../../src-preload/contract/plan.ts'
+import { Fault } from '../../src-preload/contract/fault.ts'
+import type { Handlers } from '../../src-preload/contract/server.ts'
+import type { Prepare, Unit, UnitContext, Work } from '../jobs/work.ts'
+import { recipeId, saveRecipe } from '../store/recipes.ts'
+import { finishRun, startRun } from '../store/runs.ts'
+import { readVariant, renameVariant, saveVariant } from '../store/variants.ts'
+import { compressUnits } from './compress-units.ts'
+import type { AppContext } from './context.ts'
+import { canEvaluate, evaluateUnit, original } from './evaluate-units.ts'
+import { choiceOf, planModel, type PlanModel, total } from './plan-model.ts'
+import { type OpenProject, requireData } from './projects.ts'
+import { isUniform } from './solve.ts'
+import { announce } from './snapshot.ts'
+import { startJob, verifiedSubject } from './work.ts'
+
+const runArgs = z.object({ recipe: recipeSchema, name: z.string().nullable(), evaluate: z.boolean() })
+
+export const variantId = (recipe: Recipe): string => `variant-${recipeId(recipe)}`
+
+const defaultName = (averageBits: number, uniform: boolean): string => {
+  const bits = Number(averageBits.toFixed(2))
+  return uniform ? `uniform ${bits} bits` : `${bits} bits`
+}
+
+/** A recipe of another checkpoint, or with options this Lathe does not offer, is refused before anything is queued. */
+export async function checkRecipe(context: AppContext, project: OpenProject, recipe: Recipe): Promise<PlanModel> {
+  const model = await planModel(context, project)
+  if (recipe.checkpoint.fingerprint !== model.subject.row.checkpoint)
+    throw new Fault('bad-arguments', `This recipe is for another checkpoint (${recipe.checkpoint.name}).`, {
+      hint: 'Plan again on this checkpoint.',
+      data: { field: 'checkpoint', expected: model.subject.row.checkpoint, found: recipe.checkpoint.fingerprint },
+    })
+  choiceOf(model, recipe)
+  return model
+}
+
+/** Units that make a recipe's variant: its layers, and the row that says all are there. */
+export function variantUnits(
+  context: AppContext,
+  project: OpenProject,
+  args: { recipe: Recipe; name: string | null; job: string; checkpoint: string; model: PlanModel },
+): { id: string; bytes: number; name: string; units: Unit[] } {
+  const { recipe, model } = args
+  const { store } = project
+  const sums = total(model, choiceOf(model, recipe))
+  const uniform = isUniform(model, choiceOf(model, recipe))
+  const prediction = model.calibration.predict(sums.loss, sums.standardError)
+  const id = variantId(recipe)
+  const name = args.name ?? readVariant(store.read, { id })?.name ?? defaultName(sums.averageBits, uniform)
+  const saved = saveRecipe(store.write, { recipe })
+  const run = startRun(store.write, { recipe: saved, job: args.job })
+  const parameters = new Map(model.layers.map((layer) => [layer.name, layer.parameters]))
+  const layers = compressUnits(project, recipe, { checkpoint: args.checkpoint, run, parameters })
+  const row: Unit = {
+    key: `variant-${saved}`,
+    kind: 'variant',
+    step: `keeping ${name}`,
+    weight: 0,
+    isDone: () => readVariant(store.read, { id })?.name === name,
+    run: async () => {
+      const { bytes, averageBits } = sums
+      saveVariant(store.write, {
+        id,
+        run,
+        recipe: saved,
+        name,
+        bytes,
+        averageBits,
+        predictedLoss: prediction.loss,
+        uniform,
+      })
+      if (args.name !== null) renameVariant(store.write, { id, name: args.name })
+      finishRun(store.write, { id: run })
+      announce(context, project)
+    },
+  }
+  return { id, bytes: sums.bytes, name, units: [...layers, row] }
+}
+
+export const runHandlers = (context: AppContext): Pick<Handlers, 'run.start'> => ({
+  'run.start': async ({ project, recipe, name, evaluate }) => {
+    await checkRecipe(context, context.projects.get(project), recipe)
+    return startJob(context, {
+      project,
+      kind: 'run',
+      title: name === undefined ? 'Compress' : `Compress: ${name}`,
+      args: { recipe, name: name ?? null, evaluate },
+    })
+  },
+})
+
+export const prepareRun =
+  (context: AppContext): Prepare =>
+  async (order, unitContext): Promise<Work> => {
+    const args = runArgs.parse(order.args)
+    const project = context.projects.get(order.project)
+    const { subject, path } = await verifiedSubject(project, unitContext)
+    const model = await checkRecipe(context, project, args.recipe)
+    const made = variantUnits(context, project, { ...args, job: order.id, checkpoint: path, model })
+    const units = [...made.units]
+    if (args.evaluate && canEvaluate(subject)) {
+      const common = { subject, checkpoint: path, data: requireData(project, subject) }
+      const variant = { id: made.id, recipe: args.recipe }
+      units.push(
+        evaluateUnit(context, project, { ...common, candidate: original(subject) }),
+        evaluateUnit(context, project, { ...common, candidate: { variant, bytes: made.bytes, name: made.name } }),
+      )
+    } else if (args.evaluate) noteNoEvaluation(unitContext)
+    return { units, finish: () => made.id }
+  }
+
+export const noteNoEvaluation = ({ hooks }: UnitContext): void =>
+  hooks.notify('Not measured: the project has no data, or the checkpoint has no graph to run.')

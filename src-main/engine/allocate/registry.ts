@@ -1,0 +1,5 @@
+import type { Allocator } from './define.ts'
+import { knapsack } from './knapsack.ts'
+
+/** Every allocator Lathe knows. Adding one costs a file and a line here. */
+export const allocators: readonly Allocator[] = [knapsack]

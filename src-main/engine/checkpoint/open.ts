@@ -1,0 +1,112 @@
+import { statSync } from 'node:fs'
+import { basename, dirname, extname, resolve } from 'node:path'
+import { Fault } from '../../../src-preload/contract/fault.ts'
+import type { CheckpointSummary } from '../../../src-preload/contract/model.ts'
+import { analyse } from '../graph/structure.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import { listFolder } from './hf-folder.ts'
+import { resolveInside } from './containment.ts'
+import type { Network } from './network.ts'
+import { readOnnx } from './onnx/read.ts'
+import { openHuggingFace, openLoneSafetensors } from './open-safetensors.ts'
+import { sniff } from './sniff.ts'
+
+/**
+ * Opens a checkpoint: an ONNX file, a safetensors file, or a folder with either. Reads headers only; whoever opened it
+ * closes `source`. The format is chosen by content, not by name.
+ * Faults: 'not-found', 'bad-input', 'unsupported' (a format that is not read, with what to do), 'forbidden', 'too-large'.
+ */
+export function openNetwork(path: string): Network {
+  if (path === '' || path.includes('\0')) {
+    throw new Fault('bad-arguments', 'the path of the checkpoint is empty or holds a NUL character')
+  }
+  const absolute = resolve(path)
+  let isFolder: boolean
+  try {
+    isFolder = statSync(absolute).isDirectory()
+  } catch (error) {
+    throw new Fault('not-found', `${path}: no such file or folder (${(error as NodeJS.ErrnoException).code})`, {
+      hint: 'Check the path.',
+      data: { file: path },
+      cause: error,
+    })
+  }
+  if (isFolder) return openFolderPath(absolute)
+  if (sniff(absolute) === 'onnx') return openOnnx(absolute)
+  const folder = dirname(absolute)
+  // A part of a Hugging Face folder means the whole folder.
+  const part = /^model(-[0-9]{5}-of-[0-9]{5})?\.safetensors$/.test(basename(absolute))
+  if (part && listFolder(folder).names.includes('config.json')) return openHuggingFace(folder, listFolder(folder))
+  return openLoneSafetensors(absolute)
+}
+
+function openFolderPath(folder: string): Network {
+  const listing = listFolder(folder)
+  const weights = listing.names.some((name) => /\.safetensors(\.index\.json)?$/.test(name))
+  const models = listing.names.filter((name) => extname(name).toLowerCase() === '.onnx')
+  const [only] = models
+  if (!weights && only !== undefined) {
+    if (models.length > 1 && !models.includes('model.onnx')) {
+      throw new Fault('bad-arguments', `${folder}: holds ${models.length} ONNX files`, {
+        hint: `Choose one of them: ${models.slice(0, 10).join(', ')}`,
+        data: { file: folder },
+      })
+    }
+    return openOnnx(resolveInside(folder, models.length > 1 ? 'model.onnx' : only))
+  }
+  return openHuggingFace(folder, listing)
+}
+
+function openOnnx(path: string): Network {
+  const { graph, source, files, bytes, notices, card } = readOnnx(path)
+  try {
+    const { layers, blocks, task } = analyse(graph, new Map(source.tensors))
+    return {
+      path,
+      name: basename(path).replace(/\.onnx$/i, ''),
+      format: 'onnx',
+      family: 'onnx',
+      task,
+      fingerprint: fingerprintOf(files, dirname(path)),
+      bytes,
+      graph,
+      source,
+      layers,
+      blocks,
+      head: null,
+      notices,
+      card,
+      files,
+    }
+  } catch (error) {
+    source.close()
+    throw error
+  }
+}
+
+/** What a person sees of a checkpoint. */
+export function summarise(network: Network): CheckpointSummary {
+  return {
+    path: network.path,
+    name: network.name,
+    format: network.format,
+    family: network.family,
+    task: network.task,
+    parameters: network.layers.reduce((sum, layer) => sum + layer.parameters, 0),
+    bytes: network.bytes,
+    blocks: network.blocks.length,
+    layers: network.layers.map(({ name, role, block, shape, dtype, bytes, parameters, compressible }) => ({
+      name,
+      role,
+      block,
+      shape,
+      dtype,
+      bytes,
+      parameters,
+      compressible,
+    })),
+    fingerprint: network.fingerprint,
+    notices: network.notices,
+    card: network.card,
+  }
+}

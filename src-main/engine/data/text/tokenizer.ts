@@ -1,0 +1,127 @@
+import { runInNewContext } from 'node:vm'
+import { Tokenizer } from '@huggingface/tokenizers'
+import { Fault } from '../../../../src-preload/contract/fault.ts'
+import { parseJsonObject, type Json, type JsonMap } from '../../checkpoint/json.ts'
+import { badData, readAll } from '../files.ts'
+import { suspicion } from './regex.ts'
+
+const mostFileBytes = 64 * 2 ** 20
+const mostTokens = 5_000_000
+const modelTypes = ['BPE', 'Unigram', 'WordPiece']
+
+export interface TextTokenizer {
+  file: string
+  /** Token ids of one piece of text, without special tokens. Faults when it takes longer than its budget. */
+  encode(text: string, name: string): number[]
+}
+
+/** The library wants plain objects; a Map keeps keys such as "__proto__" harmless on the way. */
+function toPlain(value: Json): unknown {
+  if (Array.isArray(value)) return value.map(toPlain)
+  if (!(value instanceof Map)) return value
+  const plain = {}
+  for (const [key, inner] of value)
+    Object.defineProperty(plain, key, { value: toPlain(inner), enumerable: true, configurable: true, writable: true })
+  return plain
+}
+
+const child = (value: Json | undefined, key: string): Json | undefined =>
+  value instanceof Map ? value.get(key) : undefined
+
+function* patterns(value: Json, path: string): Generator<{ path: string; pattern: string }> {
+  if (Array.isArray(value)) for (const [index, inner] of value.entries()) yield* patterns(inner, `${path}[${index}]`)
+  else if (value instanceof Map)
+    for (const [key, inner] of value) {
+      if (key === 'Regex' && typeof inner === 'string') yield { path: `${path}.${key}`, pattern: inner }
+      else yield* patterns(inner, `${path}.${key}`)
+    }
+}
+
+/** What must hold before the library sees the file: it trusts what it reads. */
+function check(file: string, document: JsonMap): void {
+  const model = child(document, 'model')
+  const type = child(model, 'type') ?? 'BPE' // the oldest files leave it out
+  if (typeof type !== 'string' || !modelTypes.includes(type))
+    throw new Fault('unsupported', `${file}: tokenizer model ${JSON.stringify(type)}`, {
+      data: { file, field: 'model.type', expected: modelTypes.join(', ') },
+    })
+  const vocabulary = child(model, 'vocab')
+  const size = vocabulary instanceof Map ? vocabulary.size : Array.isArray(vocabulary) ? vocabulary.length : 0
+  if (size === 0 || size > mostTokens)
+    throw badData(file, `a vocabulary of ${size} tokens`, { data: { field: 'model.vocab' } })
+  const isId = (id: Json | undefined) => typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < mostTokens
+  if (vocabulary instanceof Map)
+    for (const [token, id] of vocabulary)
+      if (!isId(id))
+        throw badData(file, `token ${JSON.stringify(token)} has the id ${String(id)}`, {
+          data: { field: 'model.vocab' },
+        })
+  const added = child(document, 'added_tokens')
+  for (const [index, token] of (Array.isArray(added) ? added : []).entries()) {
+    const content = child(token, 'content')
+    if (typeof content !== 'string' || content === '' || !isId(child(token, 'id')))
+      throw badData(file, `added token ${index} has no text or no id`, { data: { field: `added_tokens[${index}]` } })
+  }
+  for (const key of ['normalizer', 'pre_tokenizer'])
+    for (const { path, pattern } of patterns(document.get(key) ?? null, key)) {
+      const why = suspicion(pattern)
+      if (why !== null)
+        throw badData(file, `the pattern at ${path} ${why}; it could run for ever`, {
+          hint: 'Use the tokenizer.json that came with the checkpoint.',
+          data: { field: path, found: pattern.slice(0, 200) },
+        })
+    }
+}
+
+const quiet = <T>(file: string, doing: string, work: () => T): T => {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof Fault) throw error
+    throw badData(file, `the tokenizer cannot ${doing}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Opens a tokenizer.json. Time for all texts together is bounded by `budgetMs`: V8 stops even a regular expression that
+ * never ends. Faults 'bad-data' and 'unsupported' naming the file and field.
+ */
+export function openTokenizer(file: string, budgetMs = 120_000): TextTokenizer {
+  const bytes = readAll(file, mostFileBytes)
+  const document = quiet(file, 'be read', () =>
+    parseJsonObject(bytes, file, { maxItems: mostTokens, maxEntries: mostTokens }),
+  )
+  check(file, document)
+  const tokenizer = quiet(file, 'be built', () => new Tokenizer(toPlain(document) as object, {}))
+  let leftMs = budgetMs
+  return {
+    file,
+    encode(text, name) {
+      const started = performance.now()
+      try {
+        return quiet(
+          file,
+          `encode ${name}`,
+          () =>
+            runInNewContext(
+              'work()',
+              {
+                work: () => tokenizer.encode(text, { add_special_tokens: false }).ids,
+              },
+              { timeout: Math.max(1, Math.ceil(leftMs)) },
+            ) as number[],
+        )
+      } catch (error) {
+        const cause = error instanceof Fault ? error.cause : error
+        if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+        throw badData(file, `encoding ${name} took longer than ${budgetMs / 1000} s`, {
+          hint: 'Cut the text into shorter documents (document-separator), or use less of it.',
+        })
+      } finally {
+        leftMs -= performance.now() - started
+      }
+    },
+  }
+}

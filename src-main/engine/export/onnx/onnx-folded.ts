@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import { defineExporter } from '../define.ts'
+import { planBytes } from './plan.ts'
+import { exportOnnx } from './write.ts'
+
+export const onnxFolded = defineExporter({
+  id: 'onnx-folded',
+  family: 'export',
+  title: 'ONNX, unpacked when loaded',
+  summary: 'The same file size; weights are unpacked once at load: the speed and the memory of the original network.',
+  cite: 'ONNX operator specification',
+  formula: 'w = (code - zero) * scale, computed once from constants',
+  cost: 'one pass over the weights; memory of one layer',
+  needs: ['weights'],
+  version: 1,
+  params: z.object({}),
+  extension: '.onnx',
+  planBytes: (network) => planBytes(network, 'folded'),
+  write: (args, context) => exportOnnx(args, 'folded', 'onnx-folded', context),
+})

@@ -1,0 +1,107 @@
+import { z } from 'zod'
+import type { Option } from '../../../../src-preload/contract/plan.ts'
+import { measureModel } from '../../checkpoint/onnx/encode.ts'
+import type { Layer, Network } from '../../checkpoint/network.ts'
+import type { Graph, Initializer, Node } from '../../graph/ir.ts'
+import { optionsFor } from '../../quantize/options.ts'
+import type { BytePlan } from '../define.ts'
+import { baseGraph, exportGraph, scopeFor, slotsOf } from './assemble.ts'
+import { emitLayer, type Style } from './emit-layer.ts'
+import type { WeightForm } from './form.ts'
+import { usesOf } from './uses.ts'
+
+const gridSchema = z.object({
+  bits: z.int().min(2).max(8),
+  granularity: z.enum(['tensor', 'channel', 'group']),
+  groupSize: z.int().positive().optional(),
+  symmetric: z.boolean().default(false),
+})
+
+/** The form a quantized layer will have, from its option alone. Scales are taken as float16, which all but freak layers
+ *  are (quantize/grid.ts says when not). */
+export function formOfOption(layer: Pick<Layer, 'rows' | 'cols'>, option: Option): WeightForm {
+  const { bits, granularity, groupSize = 32, symmetric } = gridSchema.parse({ bits: option.bits, ...option.parameters })
+  const { rows, cols } = layer
+  const size = granularity === 'group' ? Math.min(groupSize, cols) : cols
+  return {
+    rows,
+    cols,
+    bits,
+    symmetric,
+    granularity,
+    groupSize: size,
+    groups: Math.ceil(cols / size),
+    scaleType: 'float16',
+  }
+}
+
+/** Exact bytes of every layer under every option: the nodes and tensors the exporter would emit are built without their
+ *  values and measured. What layers share (byte tables, shapes) is charged in equal parts to those that would share it
+ *  if all took the same width. */
+export function planBytes(network: Network, style: Style): BytePlan {
+  const graph = exportGraph(network)
+  const slots = slotsOf(network, graph)
+  const uses = usesOf(graph)
+  const opset = graph.opsets.get('') ?? 1
+  const layerOf = new Map(network.layers.map((layer) => [layer.name, layer]))
+  const sharers = new Map<string, { layers: number; bytes: number }>() // width and key of a shared piece
+  const measured = slots.map((slot) => {
+    const layer = layerOf.get(slot.name)
+    const options = (layer === undefined ? [] : optionsFor(layer)).map((option) => {
+      if (option.method === 'keep')
+        return { option, own: measure(graph, [], initializersOf(graph, slot.name)), keys: [] }
+      const scope = scopeFor(smallest(graph), slots.length)
+      const { piece, replaced } = emitLayer(scope, slot, formOfOption(slot, option), uses.get(slot.name), opset, style)
+      const made = measure(graph, [...piece.nodes, ...[...replaced.values()].flat()], piece.initializers)
+      const keys = [...scope.shared].map(([key, part]) => {
+        const id = `${option.bits} ${key}`
+        const known = sharers.get(id) ?? { layers: 0, bytes: measure(graph, part.nodes, part.initializers) }
+        known.layers++
+        sharers.set(id, known)
+        return id
+      })
+      return { option, own: made - measure(graph, [...replaced.keys()], []), keys }
+    })
+    return { name: slot.name, options }
+  })
+  const share = (id: string): number => {
+    const found = sharers.get(id)
+    return found === undefined ? 0 : found.bytes / found.layers
+  }
+  const layers = measured.map(({ name, options }) => ({
+    name,
+    options: options.map(({ option, own, keys }) => ({
+      ...option,
+      bytes: Math.round(own + keys.reduce((sum, id) => sum + share(id), 0)),
+    })),
+  }))
+  return { baseBytes: measureModel(baseGraph(graph, slots)), layers }
+}
+
+const initializersOf = (graph: Graph, name: string): Initializer[] => {
+  const found = graph.initializers.get(name)
+  return found === undefined ? [] : [found]
+}
+
+const smallest = (graph: Graph): Graph => ({
+  ...graph,
+  nodes: [],
+  inputs: [],
+  outputs: [],
+  initializers: new Map(),
+  metadata: new Map(),
+  functions: [],
+})
+
+/** Bytes that nodes and tensors add to a model, without the length field of the graph around them. */
+function measure(graph: Graph, nodes: Node[], initializers: Initializer[]): number {
+  const piece = {
+    ...smallest(graph),
+    nodes,
+    initializers: new Map(initializers.map((initializer) => [initializer.name, initializer])),
+  }
+  const inside = (total: number) => total - varintBytes(total)
+  return inside(measureModel(piece)) - inside(measureModel(smallest(graph)))
+}
+
+const varintBytes = (value: number): number => Math.max(1, Math.ceil(Math.log2(value + 1) / 7))

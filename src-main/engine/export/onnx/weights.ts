@@ -1,0 +1,70 @@
+import { weightReader, toMemoryOrder } from '../../checkpoint/weights.ts'
+import type { Layer, Network } from '../../checkpoint/network.ts'
+import type { Artifact } from '../../protocol.ts'
+import { readArtifact } from '../../quantize/artifact.ts'
+import { dequantize } from '../../quantize/dequantize.ts'
+import type { QuantizedMatrix } from '../../quantize/types.ts'
+import { Fault } from '../../../../src-preload/contract/fault.ts'
+import type { WeightReader } from '../../runtime/types.ts'
+import type { Assembled } from './assemble.ts'
+
+/** Quantized layers by name, read from their artifacts when asked for; the last one stays in memory. */
+export type ArtifactReader = (layer: string) => QuantizedMatrix
+
+export function artifactReader(network: Network, artifacts: readonly Artifact[]): ArtifactReader {
+  const pathOf = new Map(artifacts.map(({ layer, path }) => [layer, path]))
+  const layerOf = new Map(network.layers.map((layer) => [layer.name, layer]))
+  let last: { layer: string; q: QuantizedMatrix } | null = null
+  return (name) => {
+    if (last?.layer === name) return last.q
+    const path = pathOf.get(name)
+    const layer = layerOf.get(name)
+    if (path === undefined || layer === undefined) {
+      throw new Fault('not-found', `There is no compressed layer ${name} for ${network.name}.`, {
+        data: { tensor: name },
+      })
+    }
+    const q = readArtifact(path)
+    checkFits(layer, q, path)
+    last = { layer: name, q }
+    return q
+  }
+}
+
+function checkFits(layer: Layer, q: QuantizedMatrix, path: string): void {
+  if (q.rows === layer.rows && q.cols === layer.cols) return
+  throw new Fault('bad-input', `${path} does not belong to layer ${layer.name}.`, {
+    hint: 'Run the recipe again.',
+    data: {
+      file: path,
+      tensor: layer.name,
+      expected: `${layer.rows} x ${layer.cols}`,
+      found: `${q.rows} x ${q.cols}`,
+    },
+  })
+}
+
+/** Bytes of the exported graph's initializers. */
+export function exportWeights(network: Network, assembled: Assembled, artifacts: ArtifactReader): WeightReader {
+  const original = weightReader(network)
+  return (name) => {
+    const packed = assembled.payloads.get(name)
+    return packed === undefined ? original(name) : packed.payload(artifacts(packed.layer))
+  }
+}
+
+/** Bytes of the original graph's initializers with compressed layers dequantized: the variant, as it is evaluated. */
+export function variantWeights(
+  network: Network,
+  compressed: ReadonlySet<string>,
+  artifacts: ArtifactReader,
+): WeightReader {
+  const layerOf = new Map(network.layers.map((layer) => [layer.name, layer]))
+  const original = weightReader(network)
+  return (name) => {
+    const layer = layerOf.get(name)
+    if (layer === undefined || !compressed.has(name)) return original(name)
+    const one = new Map([[name, toMemoryOrder(layer, dequantize(artifacts(name)))]])
+    return weightReader(network, one)(name)
+  }
+}

@@ -1,0 +1,88 @@
+// config.json of a Hugging Face folder, read field by field with ranges; nothing in it is ever executed.
+import { Fault } from '../../../../src-preload/contract/fault.ts'
+import { type JsonMap, describeJson } from '../../checkpoint/json.ts'
+
+/** Typed, range-checked access to the fields of one object. Faults name the file and the field. */
+export class Settings {
+  readonly file: string
+  private readonly map: JsonMap
+  private readonly prefix: string
+
+  constructor(map: JsonMap, file: string, prefix = '') {
+    this.map = map
+    this.file = file
+    this.prefix = prefix
+  }
+
+  has(field: string): boolean {
+    return (this.map.get(field) ?? null) !== null
+  }
+
+  wrong(field: string, expected: string): Fault {
+    const found = describeJson(this.map.get(field))
+    return new Fault('bad-input', `${this.file}: ${this.prefix}${field} is ${found}, expected ${expected}`, {
+      hint: 'Compare the file with the one on the page of the model.',
+      data: { file: this.file, field: this.prefix + field, expected, found },
+    })
+  }
+
+  /** A setting that is well-formed but that the graph builder cannot honour. */
+  unsupported(field: string, what: string): Fault {
+    return new Fault('unsupported', `${this.file}: ${this.prefix}${field}: ${what}`, {
+      data: { file: this.file, field: this.prefix + field, found: describeJson(this.map.get(field)) },
+    })
+  }
+
+  integer(field: string, range: { min: number; max: number }, fallback?: number): number {
+    const value = this.map.get(field) ?? fallback
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < range.min || value > range.max) {
+      throw this.wrong(field, `an integer from ${range.min} to ${range.max}`)
+    }
+    return value
+  }
+
+  /** A finite number above `above`. */
+  number(field: string, above: number, fallback?: number): number {
+    const value = this.map.get(field) ?? fallback
+    if (typeof value !== 'number' || !(value > above)) throw this.wrong(field, `a number above ${above}`)
+    return value
+  }
+
+  flag(field: string, fallback: boolean): boolean {
+    const value = this.map.get(field) ?? fallback
+    if (typeof value !== 'boolean') throw this.wrong(field, 'true or false')
+    return value
+  }
+
+  text(field: string, fallback?: string): string {
+    const value = this.map.get(field) ?? fallback
+    if (typeof value !== 'string') throw this.wrong(field, 'a text')
+    return value
+  }
+
+  numbers(field: string, length: number): number[] {
+    const value = this.map.get(field)
+    if (!Array.isArray(value) || value.length !== length || !value.every((x) => typeof x === 'number' && x > 0)) {
+      throw this.wrong(field, `${length} positive numbers`)
+    }
+    return value as number[]
+  }
+
+  texts(field: string): string[] | null {
+    const value = this.map.get(field) ?? null
+    if (value === null) return null
+    if (!Array.isArray(value) || !value.every((x) => typeof x === 'string')) throw this.wrong(field, 'a list of texts')
+    return value as string[]
+  }
+
+  section(field: string): Settings | null {
+    const value = this.map.get(field) ?? null
+    if (value === null) return null
+    if (!(value instanceof Map)) throw this.wrong(field, 'an object')
+    return new Settings(value, this.file, `${this.prefix}${field}.`)
+  }
+
+  holdsObjects(): boolean {
+    return [...this.map.values()].some((value) => value instanceof Map)
+  }
+}

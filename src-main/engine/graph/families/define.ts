@@ -1,0 +1,24 @@
+import type { Block, LanguageHead, Layer, Network, TensorInfo } from '../../checkpoint/network.ts'
+import type { Graph } from '../ir.ts'
+import type { Settings } from './config.ts'
+
+/** A graph built from a configuration and the checkpoint's tensors; weights by name, nothing copied. */
+export interface BuiltModel {
+  graph: Graph
+  layers: Layer[] // of the tensors that the graph uses, in graph order
+  blocks: Block[]
+  head: LanguageHead | null
+  task: Network['task']
+  card: Record<string, string>
+}
+
+/** A family of Hugging Face models that Lathe can run. One file, one line in registry.ts. */
+export interface Family {
+  id: string // `model_type` in config.json
+  title: string
+  architectures: readonly string[] // class names in config.json that this builder stands for
+  /** Faults: 'bad-input' for a missing tensor or wrong shape, 'unsupported' for a setting the builder cannot honour. */
+  build(config: Settings, tensors: ReadonlyMap<string, TensorInfo>): BuiltModel
+}
+
+export const defineFamily = (family: Family): Family => family

@@ -1,0 +1,206 @@
+// Range search and rounding, per group. Sources: Jacob et al. 2018 section 2.1 (affine grid with an exact zero);
+// least-squares refit of the scale for given codes as in Gong et al. 2014 / the "optimal clipping" family:
+//   for each zero point z and each shrunk scale t:  u = clamp(round(x / t), -z, top - z)
+//   s = sum(h x u) / sum(h u^2)      explained = sum(h x u)^2 / sum(h u^2)      the largest wins
+// then s is rounded to the stored type, codes are chosen for that very s, and the true error decides.
+// [rows, cols] float32 in, codes [rows, cols], scales and zeros [rows, groups] out. Everything is per row: any split of
+// the rows among threads gives the same bytes.
+import { copyPadded, encode, errorAt, extent, hi, lo, padded, sumUU, sumXU, sums } from './shared/group'
+import { storedScale } from './shared/scale'
+
+let bits: i32 = 4
+let symmetric: bool = false
+let half: bool = true
+let steps: i32 = 0 // shrunk scales tried per zero point; 0: no search
+let smallest: f32 = 1 // smallest shrink factor
+let reach: i32 = 0 // zero points tried on each side
+let rounds: i32 = 0 // codes <-> scale refinements of the winner
+
+let scale: f32 = 0
+let zero: f32 = 0
+
+export function heapBase(): usize {
+  return __heap_base
+}
+
+export function configure(
+  newBits: i32,
+  newSymmetric: bool,
+  newHalf: bool,
+  newSteps: i32,
+  newSmallest: f32,
+  newReach: i32,
+  newRounds: i32,
+): void {
+  bits = newBits
+  symmetric = newSymmetric
+  half = newHalf
+  steps = newSteps
+  smallest = newSmallest
+  reach = newReach
+  rounds = newRounds
+}
+
+/** Smallest scale with which zero point z clips nothing on the side it serves. `sign` -1 mirrors the grid. */
+function tightScale(z: f32, top: f32, sign: f32): f32 {
+  const low = sign < 0 ? hi : -lo
+  const high = sign < 0 ? -lo : hi
+  if (z == 0) return high / top
+  if (z == top) return low / top
+  return max<f32>(low / z, high / (top - z))
+}
+
+function choose(x: usize, h: usize, n: i32): void {
+  const top = <f32>((1 << bits) - 1)
+  const middle = <f32>(1 << (bits - 1))
+  if (lo == hi) {
+    scale = 0 // nothing but zeros; the host stores 1
+    zero = symmetric ? middle : 0
+    return
+  }
+  scale = storedScale(symmetric ? tightScale(middle, top, 1) : hi / top - lo / top, half)
+  zero = symmetric ? middle : min<f32>(top, nearest<f32>(-lo / scale))
+  if (steps == 0) return
+
+  let error = errorAt(x, h, n, scale, zero, top)
+  let best: f64 = 0
+  let ratio: f32 = 0 // least-squares scale of the best candidate
+  let ratioZero: f32 = zero
+  const from = symmetric ? middle : max<f32>(0, zero - <f32>reach)
+  const to = symmetric ? middle : min<f32>(top, zero + <f32>reach)
+  for (let z = from; z <= to; z++) {
+    for (let sign: f32 = 1; sign >= (symmetric ? <f32>-1 : <f32>1); sign -= 2) {
+      const tight = sign * tightScale(z, top, sign)
+      for (let k = 0; k < steps; k++) {
+        const inverse: f32 = 1 / (tight * (1 - ((1 - smallest) * <f32>k) / <f32>steps))
+        if (!isFinite<f32>(inverse)) continue
+        sums(x, h, n, inverse, z, top)
+        const explained = ((sumXU / inverse) * (sumXU / inverse)) / sumUU
+        if (explained > best) {
+          best = explained
+          ratio = <f32>(sumXU / sumUU / <f64>inverse)
+          ratioZero = z
+        }
+      }
+    }
+  }
+  if (best == 0) return
+  for (let round = 0; round < rounds; round++) {
+    const candidate = storedScale(ratio, half)
+    const candidateError = errorAt(x, h, n, candidate, ratioZero, top)
+    if (candidateError < error) {
+      error = candidateError
+      scale = candidate
+      zero = ratioZero
+    }
+    const inverse: f32 = 1 / candidate
+    sums(x, h, n, inverse, ratioZero, top)
+    if (sumUU == 0) return
+    ratio = <f32>(sumXU / sumUU / <f64>inverse)
+  }
+}
+
+/** scratch: 9 bytes a padded element (weights, importance, codes). Returns the flat index of the first weight that is
+ *  not finite, or -1. */
+export function quantizeRows(
+  x: usize,
+  h: usize,
+  codes: usize,
+  scales: usize,
+  zeros: usize,
+  rows: i32,
+  cols: i32,
+  groupSize: i32,
+  scratch: usize,
+): i32 {
+  const top = <f32>((1 << bits) - 1)
+  const scratchH = scratch + (padded(groupSize) << 2)
+  const spare = scratchH + (padded(groupSize) << 2)
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < cols; c += groupSize) {
+      const n = min<i32>(groupSize, cols - c)
+      const source = x + ((<usize>r * cols + c) << 2)
+      copyPadded(scratch, source, n)
+      copyPadded(scratchH, h + (c << 2), n)
+      extent(scratch, n)
+      if (!isFinite<f32>(lo) || !isFinite<f32>(hi)) return firstBad(source, n) + r * cols + c
+      choose(scratch, scratchH, n)
+      store<f32>(scales, scale)
+      store<u8>(zeros, <u8>zero)
+      const target = codes + <usize>r * cols + c
+      if (scale == 0) memory.fill(target, <u8>zero, n)
+      else encode(scratch, n, scale, zero, top, spare, target)
+      scales += 4
+      zeros++
+    }
+  }
+  return -1
+}
+
+function firstBad(x: usize, n: i32): i32 {
+  for (let i = 0; i < n; i++) if (!isFinite<f32>(load<f32>(x + (i << 2)))) return i
+  return 0
+}
+
+// One grid for a whole tensor is searched by the host over row blocks, with the three steps below.
+
+/** Range of rows as one group: result at `out` as [lo, hi]. Returns as quantizeRows. */
+export function extentRows(x: usize, rows: i32, cols: i32, scratch: usize, out: usize): i32 {
+  let low: f32 = 0
+  let high: f32 = 0
+  for (let r = 0; r < rows; r++) {
+    copyPadded(scratch, x + ((<usize>r * cols) << 2), cols)
+    extent(scratch, cols)
+    if (!isFinite<f32>(lo) || !isFinite<f32>(hi)) return firstBad(scratch, cols) + r * cols
+    low = min<f32>(low, lo)
+    high = max<f32>(high, hi)
+  }
+  store<f32>(out, low)
+  store<f32>(out, high, 4)
+  return -1
+}
+
+/** Adds to [sumXU, sumUU, error] (float64) at `out`; the error is taken at scale = 1 / inverse only when asked. */
+export function sumRows(
+  x: usize,
+  h: usize,
+  rows: i32,
+  cols: i32,
+  inverse: f32,
+  gridZero: f32,
+  scratch: usize,
+  out: usize,
+): void {
+  const top = <f32>((1 << bits) - 1)
+  const scratchH = scratch + (padded(cols) << 2)
+  copyPadded(scratchH, h, cols)
+  for (let r = 0; r < rows; r++) {
+    copyPadded(scratch, x + ((<usize>r * cols) << 2), cols)
+    sums(scratch, scratchH, cols, inverse, gridZero, top)
+    store<f64>(out, load<f64>(out) + sumXU)
+    store<f64>(out, load<f64>(out, 8) + sumUU, 8)
+  }
+}
+
+/** Codes of rows on a given grid (when `codes` is not 0); adds the weighted squared error to the float64 at `out`. */
+export function encodeRows(
+  x: usize,
+  h: usize,
+  codes: usize,
+  rows: i32,
+  cols: i32,
+  gridScale: f32,
+  gridZero: f32,
+  scratch: usize,
+  out: usize,
+): void {
+  const top = <f32>((1 << bits) - 1)
+  const scratchH = scratch + (padded(cols) << 2)
+  const spare = scratchH + (padded(cols) << 2)
+  copyPadded(scratchH, h, cols)
+  for (let r = 0; r < rows; r++) {
+    copyPadded(scratch, x + ((<usize>r * cols) << 2), cols)
+    store<f64>(out, load<f64>(out) + errorAt(scratch, scratchH, cols, gridScale, gridZero, top))
+    if (codes) encode(scratch, cols, gridScale, gridZero, top, spare, codes + <usize>r * cols)
+  }
+}

@@ -1,0 +1,127 @@
+// Arithmetic on one group of weights. The group is copied to scratch, padded with zeros to a multiple of 16: a padded
+// element has code 0 and importance 0 and so adds nothing. Sums run in 8 float32 lanes over segments of 256 elements and
+// in float64 across segments; search.ref.ts mirrors that order, so both give the same bits.
+const SEGMENT: i32 = 256 * 4 // bytes
+
+export let lo: f32 = 0 // min(x, 0)
+export let hi: f32 = 0 // max(x, 0)
+export let sumXU: f64 = 0 // sum of h * (x * inverse) * u, u = code - zero
+export let sumUU: f64 = 0 // sum of h * u * u
+
+export function padded(n: i32): i32 {
+  return (n + 15) & ~15
+}
+
+export function copyPadded(target: usize, source: usize, n: i32): void {
+  memory.copy(target, source, n << 2)
+  memory.fill(target + (n << 2), 0, (padded(n) - n) << 2)
+}
+
+/** Range of the group with zero in it; NaN or infinite when a weight is. */
+export function extent(x: usize, n: i32): void {
+  let low = f32x4.splat(0)
+  let high = f32x4.splat(0)
+  const end = x + (padded(n) << 2)
+  for (let p = x; p < end; p += 16) {
+    const value = v128.load(p)
+    low = f32x4.min(low, value)
+    high = f32x4.max(high, value)
+  }
+  lo = min<f32>(
+    min<f32>(f32x4.extract_lane(low, 0), f32x4.extract_lane(low, 1)),
+    min<f32>(f32x4.extract_lane(low, 2), f32x4.extract_lane(low, 3)),
+  )
+  hi = max<f32>(
+    max<f32>(f32x4.extract_lane(high, 0), f32x4.extract_lane(high, 1)),
+    max<f32>(f32x4.extract_lane(high, 2), f32x4.extract_lane(high, 3)),
+  )
+}
+
+function total(a: v128, b: v128): f64 {
+  const sum = f32x4.add(a, b)
+  const left = <f64>f32x4.extract_lane(sum, 0) + <f64>f32x4.extract_lane(sum, 1)
+  return left + (<f64>f32x4.extract_lane(sum, 2) + <f64>f32x4.extract_lane(sum, 3))
+}
+
+function codeOf(value: v128, low: v128, high: v128): v128 {
+  return f32x4.nearest(f32x4.pmin(high, f32x4.pmax(low, value)))
+}
+
+/** Least-squares sums of the codes that the grid (1 / inverse, zero) gives; sets sumXU and sumUU. */
+export function sums(x: usize, h: usize, n: i32, inverse: f32, zero: f32, top: f32): void {
+  const scale = f32x4.splat(inverse)
+  const low = f32x4.splat(-zero)
+  const high = f32x4.splat(top - zero)
+  const end = x + (padded(n) << 2)
+  let a: f64 = 0
+  let b: f64 = 0
+  while (x < end) {
+    let a0 = f32x4.splat(0),
+      a1 = f32x4.splat(0),
+      b0 = f32x4.splat(0),
+      b1 = f32x4.splat(0)
+    const stop = min<usize>(x + SEGMENT, end)
+    while (x < stop) {
+      const v0 = f32x4.mul(v128.load(x), scale)
+      const v1 = f32x4.mul(v128.load(x, 16), scale)
+      const u0 = codeOf(v0, low, high)
+      const u1 = codeOf(v1, low, high)
+      const w0 = f32x4.mul(v128.load(h), u0)
+      const w1 = f32x4.mul(v128.load(h, 16), u1)
+      a0 = f32x4.add(a0, f32x4.mul(w0, v0))
+      a1 = f32x4.add(a1, f32x4.mul(w1, v1))
+      b0 = f32x4.add(b0, f32x4.mul(w0, u0))
+      b1 = f32x4.add(b1, f32x4.mul(w1, u1))
+      x += 32
+      h += 32
+    }
+    a += total(a0, a1)
+    b += total(b0, b1)
+  }
+  sumXU = a
+  sumUU = b
+}
+
+/** Sum of h * (x - scale * u)^2 in float64 for the codes nearest to x / scale: what the stored grid really costs. */
+export function errorAt(x: usize, h: usize, n: i32, scale: f32, zero: f32, top: f32): f64 {
+  const step = f32x4.splat(scale)
+  const low = f32x4.splat(-zero)
+  const high = f32x4.splat(top - zero)
+  const end = x + (padded(n) << 2)
+  let e0 = f64x2.splat(0),
+    e1 = f64x2.splat(0)
+  while (x < end) {
+    const value = v128.load(x)
+    const weight = v128.load(h)
+    const d = f32x4.sub(value, f32x4.mul(step, codeOf(f32x4.div(value, step), low, high)))
+    const d0 = f64x2.promote_low_f32x4(d)
+    const d1 = f64x2.promote_low_f32x4(v128.shuffle<f32>(d, d, 2, 3, 2, 3))
+    const w0 = f64x2.promote_low_f32x4(weight)
+    const w1 = f64x2.promote_low_f32x4(v128.shuffle<f32>(weight, weight, 2, 3, 2, 3))
+    e0 = f64x2.add(e0, f64x2.mul(w0, f64x2.mul(d0, d0)))
+    e1 = f64x2.add(e1, f64x2.mul(w1, f64x2.mul(d1, d1)))
+    x += 16
+    h += 16
+  }
+  const left = f64x2.extract_lane(e0, 0) + f64x2.extract_lane(e0, 1)
+  return left + (f64x2.extract_lane(e1, 0) + f64x2.extract_lane(e1, 1))
+}
+
+/** Codes nearest to x / scale + zero, 16 at a time through `spare` (a padded group of bytes), n of them to `codes`. */
+export function encode(x: usize, n: i32, scale: f32, zero: f32, top: f32, spare: usize, codes: usize): void {
+  const step = f32x4.splat(scale)
+  const low = f32x4.splat(-zero)
+  const high = f32x4.splat(top - zero)
+  const shift = f32x4.splat(zero)
+  const count = padded(n)
+  for (let i = 0; i < count; i += 16) {
+    const p = x + (i << 2)
+    const c0 = i32x4.trunc_sat_f32x4_s(f32x4.add(codeOf(f32x4.div(v128.load(p), step), low, high), shift))
+    const c1 = i32x4.trunc_sat_f32x4_s(f32x4.add(codeOf(f32x4.div(v128.load(p, 16), step), low, high), shift))
+    const c2 = i32x4.trunc_sat_f32x4_s(f32x4.add(codeOf(f32x4.div(v128.load(p, 32), step), low, high), shift))
+    const c3 = i32x4.trunc_sat_f32x4_s(f32x4.add(codeOf(f32x4.div(v128.load(p, 48), step), low, high), shift))
+    const first = i16x8.narrow_i32x4_s(c0, c1)
+    v128.store(spare + i, i8x16.narrow_i16x8_u(first, i16x8.narrow_i32x4_s(c2, c3)))
+  }
+  memory.copy(codes, spare, n)
+}

@@ -1,0 +1,48 @@
+import { roundEven, roundToHalf } from './float16.ts'
+import type { GridSettings } from './search.ts'
+
+const f = Math.fround
+
+/** The scale as it will be stored: see assembly/shared/scale.ts, whose limits these are. */
+export function storedScale(scale: number, type: 'float16' | 'float32'): number {
+  const [least, most] = type === 'float16' ? [2 ** -24, 65504] : [2 ** -126, (2 - 2 ** -23) * 2 ** 127]
+  const rounded = type === 'float16' ? roundToHalf(Math.abs(scale)) : Math.abs(scale)
+  const size = Math.min(Math.max(rounded, least), most)
+  return scale < 0 || Object.is(scale, -0) ? -size : size
+}
+
+/** Smallest scale with which zero point z clips nothing on the side it serves; sign -1 mirrors the grid. */
+function tightScale(lo: number, hi: number, z: number, top: number, sign: number): number {
+  const [low, high] = sign < 0 ? [hi, -lo] : [-lo, hi]
+  if (z === 0) return f(high / top)
+  if (z === top) return f(low / top)
+  return Math.max(f(low / z), f(high / (top - z)))
+}
+
+/** The grid without a search: lo = min(x, 0), hi = max(x, 0) just fit. Scale 0 for a group of zeros. */
+export function plainGrid(lo: number, hi: number, settings: GridSettings): { scale: number; zero: number } {
+  const [top, middle] = [2 ** settings.bits - 1, 2 ** (settings.bits - 1)]
+  if (lo === hi) return { scale: 0, zero: settings.symmetric ? middle : 0 }
+  const fitting = settings.symmetric ? tightScale(lo, hi, middle, top, 1) : f(f(hi / top) - f(lo / top))
+  const scale = storedScale(fitting, settings.scaleType)
+  return { scale, zero: settings.symmetric ? middle : Math.min(top, roundEven(f(-lo / scale))) + 0 }
+}
+
+/** What the search tries, in order: every zero point within reach, both signs when symmetric, scales shrunk in steps. */
+export function* candidates(
+  lo: number,
+  hi: number,
+  plainZero: number,
+  { bits, symmetric, effort }: GridSettings,
+): Generator<{ inverse: number; zero: number }> {
+  const top = 2 ** bits - 1
+  const from = symmetric ? plainZero : Math.max(0, plainZero - effort.reach)
+  const to = symmetric ? plainZero : Math.min(top, plainZero + effort.reach)
+  for (let zero = from; zero <= to; zero++)
+    for (const sign of symmetric ? [1, -1] : [1])
+      for (let k = 0; k < effort.steps; k++) {
+        const shrink = f(1 - f(f(f(1 - f(effort.smallest)) * k) / effort.steps))
+        const inverse = f(1 / f(sign * f(tightScale(lo, hi, zero, top, sign) * shrink)))
+        if (Number.isFinite(inverse)) yield { inverse, zero }
+      }
+}

@@ -1,0 +1,41 @@
+import { roundEven } from './float16.ts'
+
+/** Plain twin of assembly/shared/group.ts. The lanes of the sums are spelled out, so both give the same bits. */
+export interface Grid {
+  zero: number
+  top: number // 2^bits - 1
+}
+const f = Math.fround
+const offset = (value: number, { zero, top }: Grid) => roundEven(Math.min(top - zero, Math.max(-zero, value)))
+const pairwise = (l: number[]) => l.reduce((sum, v, i) => (i % 2 ? sum : sum + (v + (l[i + 1] ?? 0))), 0)
+
+export const encodeReference = (x: Float32Array, scale: number, grid: Grid) =>
+  Uint8Array.from(x, (value) => offset(f(value / scale), grid) + grid.zero)
+
+/** sum h (x - scale * u)^2 in 4 float64 lanes. */
+export function errorReference(x: Float32Array, h: Float32Array, scale: number, grid: Grid): number {
+  const lanes = [0, 0, 0, 0]
+  x.forEach((value, i) => {
+    const error = f(value - f(scale * offset(f(value / scale), grid)))
+    lanes[i % 4] = (lanes[i % 4] ?? 0) + (h[i] ?? 0) * (error * error)
+  })
+  return pairwise(lanes)
+}
+
+/** sum h (x * inverse) u and sum h u^2 in 8 float32 lanes over 256 elements, float64 beyond. */
+export function sumsReference(x: Float32Array, h: Float32Array, inverse: number, grid: Grid) {
+  const result = { xu: 0, uu: 0 }
+  for (let begin = 0; begin < x.length; begin += 256) {
+    const [xu, uu] = [new Float32Array(8), new Float32Array(8)]
+    x.subarray(begin, begin + 256).forEach((weight, i) => {
+      const value = f(weight * inverse)
+      const weighted = f((h[begin + i] ?? 0) * offset(value, grid))
+      xu[i % 8] = (xu[i % 8] ?? 0) + f(weighted * value)
+      uu[i % 8] = (uu[i % 8] ?? 0) + f(weighted * offset(value, grid))
+    })
+    const fold = (l: Float32Array) => pairwise([0, 1, 2, 3].map((i) => f((l[i] ?? 0) + (l[i + 4] ?? 0))))
+    result.xu += fold(xu)
+    result.uu += fold(uu)
+  }
+  return result
+}

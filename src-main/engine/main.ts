@@ -1,0 +1,75 @@
+// The engine process: started by src-main/jobs with child_process.fork, one task at a time, messages over the fork's own
+// channel. Standard output is never protocol. It ends by itself when the process that started it is gone.
+import { Worker } from 'node:worker_threads'
+import { toFault } from '../../src-preload/contract/fault.ts'
+import type { FromEngine, TaskContext, TaskName, TaskProgress, Tasks, ToEngine } from './protocol.ts'
+import { tasks } from './tasks/registry.ts'
+
+const progressEveryMs = 50
+
+const send = (message: FromEngine): void => {
+  if (process.connected) process.send?.(message)
+}
+
+let current: number | null = null // id of the running task
+let tail: Promise<void> = Promise.resolve()
+
+const contextOf = (id: number): TaskContext => {
+  let sentAt = -Infinity
+  return {
+    progress: (update: TaskProgress) => {
+      const now = performance.now()
+      if (now - sentAt < progressEveryMs && update.fraction < 1) return
+      sentAt = now
+      send({ type: 'progress', id, update })
+    },
+    notify: (notice) => send({ type: 'notice', id, notice }),
+  }
+}
+
+async function perform<N extends TaskName>(id: number, name: N, args: Tasks[N]['args']): Promise<void> {
+  current = id
+  try {
+    if (!Object.hasOwn(tasks, name)) throw new Error(`The engine has no task ${JSON.stringify(name)}.`)
+    const task = await tasks[name]()
+    send({ type: 'done', id, result: await task(args, contextOf(id)) })
+  } catch (error) {
+    send({ type: 'failed', id, fault: toFault(error).toShape() })
+  } finally {
+    current = null
+  }
+}
+
+const failCurrent = (error: unknown): void => {
+  const fault = toFault(error)
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  if (current !== null) send({ type: 'failed', id: current, fault: fault.toShape() })
+  // State may be half changed: a fresh process is cheaper than doubt. The message leaves before the channel closes.
+  if (process.connected) process.disconnect()
+  else process.exit(1)
+}
+
+// A task may hold this thread for minutes (a session runs synchronously), so 'disconnect' alone would come too late.
+const watchParent = `
+  const parent = process.ppid
+  const gone = () => {
+    if (process.ppid !== parent) return true
+    try { process.kill(parent, 0); return false } catch (error) { return error.code === 'ESRCH' }
+  }
+  setInterval(() => { if (gone()) process.kill(process.pid, 'SIGKILL') }, 500)
+`
+
+if (process.send === undefined) {
+  process.stderr.write('The engine is started by Lathe itself, not by hand.\n')
+  process.exitCode = 2
+} else {
+  process.on('uncaughtException', failCurrent)
+  process.on('unhandledRejection', failCurrent)
+  process.on('disconnect', () => process.exit(0))
+  process.on('message', (message: ToEngine) => {
+    if (message?.type !== 'task') return
+    tail = tail.then(() => perform(message.id, message.name, message.args as never))
+  })
+  new Worker(watchParent, { eval: true, stdout: false }).unref()
+  send({ type: 'ready', pid: process.pid })
+}

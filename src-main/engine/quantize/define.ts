@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import { Fault } from '../../../src-preload/contract/fault.ts'
+import type { MethodBase } from '../method.ts'
+import type { QuantizedMatrix } from './types.ts'
+import type { WeightRows } from './rows.ts'
+
+export interface QuantizeContext {
+  layer: string // for messages
+  /** How much each input channel matters, [cols], >= 0: the squared error of column c is weighted by it. Default: all 1. */
+  importance?: Float32Array
+  threads?: number // default: all cores; the result is the same for any number
+  progress?: (fraction: number) => void
+}
+
+export interface Quantizer<P extends z.ZodObject = z.ZodObject> extends MethodBase<P> {
+  family: 'quantize'
+  /** Reads the weights by row blocks, so that memory holds the result and one block. Faults on weights that are not
+   *  finite and on parameters that do not fit the schema. */
+  apply(source: WeightRows, parameters: z.output<P>, context: QuantizeContext): QuantizedMatrix
+}
+
+/** A quantizer with its parameters checked at the door. */
+export function defineQuantizer<P extends z.ZodObject>(method: Omit<Quantizer<P>, 'family'>): Quantizer<P> {
+  return {
+    ...method,
+    family: 'quantize',
+    apply(source, parameters, context) {
+      const parsed = method.params.safeParse(parameters)
+      if (!parsed.success)
+        throw new Fault('bad-arguments', `${method.id} for layer ${context.layer}: ${z.prettifyError(parsed.error)}`)
+      return method.apply(source, parsed.data, context)
+    },
+  }
+}

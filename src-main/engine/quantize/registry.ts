@@ -1,0 +1,5 @@
+import type { Quantizer } from './define.ts'
+import { rtn } from './rtn.ts'
+
+/** Every quantizer Lathe knows. Adding one costs a file and a line here. */
+export const quantizers: readonly Quantizer[] = [rtn]

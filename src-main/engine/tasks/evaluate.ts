@@ -1,0 +1,26 @@
+import type { Network } from '../checkpoint/network.ts'
+import { toMemoryOrder } from '../checkpoint/weights.ts'
+import { evaluateNetwork } from '../evaluate/evaluate.ts'
+import type { Artifact, TaskContext, Tasks } from '../protocol.ts'
+import { readArtifact } from '../quantize/artifact.ts'
+import { dequantize } from '../quantize/dequantize.ts'
+import { cachedDataset, cachedNetwork, layerOf } from './cache.ts'
+
+/** The variant's weights as the exported file will compute them. */
+export const overridesOf = (network: Network, artifacts: readonly Artifact[]): Map<string, Float32Array> =>
+  new Map(
+    artifacts.map(({ layer, path }) => [layer, toMemoryOrder(layerOf(network, layer), dequantize(readArtifact(path)))]),
+  )
+
+/** Quality of the original or of a variant on one part of a data set. */
+export async function evaluate(
+  args: Tasks['evaluate']['args'],
+  context: TaskContext,
+): Promise<Tasks['evaluate']['result']> {
+  const { checkpoint, artifacts, part, device } = args
+  const network = cachedNetwork(checkpoint)
+  const dataset = await cachedDataset(checkpoint, args.data)
+  const overrides = artifacts === null ? null : overridesOf(network, artifacts)
+  const against = args.against === null ? undefined : cachedNetwork(args.against)
+  return evaluateNetwork({ network, dataset, part, overrides, against, device }, context)
+}

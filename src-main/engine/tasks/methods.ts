@@ -1,0 +1,17 @@
+import { allocators } from '../allocate/registry.ts'
+import { evaluators } from '../evaluate/registry.ts'
+import { exporters } from '../export/registry.ts'
+import { describeMethod, type MethodBase } from '../method.ts'
+import type { Tasks } from '../protocol.ts'
+import { quantizers } from '../quantize/registry.ts'
+import { scores } from '../score/registry.ts'
+
+/** Every method of every family, in the order of its registry. Told by the engine, for exporters bring ONNX Runtime with
+ *  them, which main must not load. */
+export const methods = (): Tasks['methods']['result'] => {
+  const all: MethodBase[] = [...scores, ...quantizers, ...allocators, ...evaluators, ...exporters]
+  return {
+    methods: all.map(describeMethod),
+    exports: exporters.map(({ id, extension }) => ({ id, extension })),
+  }
+}

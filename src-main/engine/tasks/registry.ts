@@ -1,0 +1,21 @@
+import type { TaskContext, Tasks } from '../protocol.ts'
+
+type Task<N extends keyof Tasks> = (
+  args: Tasks[N]['args'],
+  context: TaskContext,
+) => Promise<Tasks[N]['result']> | Tasks[N]['result']
+
+/** Every task of the protocol. Loaded when first asked for, so that a fresh engine is ready at once. */
+export const tasks: { [N in keyof Tasks]: () => Promise<Task<N>> } = {
+  methods: async () => (await import('./methods.ts')).methods,
+  inspect: async () => (await import('./inspect.ts')).inspect,
+  histogram: async () => (await import('./histogram.ts')).histogram,
+  describeData: async () => (await import('./describe-data.ts')).describeData,
+  devices: async () => (await import('./devices.ts')).devices,
+  options: async () => (await import('./options.ts')).options,
+  score: async () => (await import('./score.ts')).score,
+  sensitivity: async () => (await import('./sensitivity.ts')).sensitivity,
+  compressLayer: async () => (await import('./compress-layer.ts')).compressLayer,
+  evaluate: async () => (await import('./evaluate.ts')).evaluate,
+  export: async () => (await import('./export.ts')).exportVariant,
+}

@@ -1,0 +1,5 @@
+import type { Migration } from '../migrate.ts'
+import { initial } from './0010-initial.ts'
+
+/** In order; numbered by tens. A shipped migration is never edited: `npm run db:new <title>` adds the next. */
+export const migrations: readonly Migration[] = [initial]

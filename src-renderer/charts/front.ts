@@ -1,0 +1,192 @@
+import type { EChartsCoreOption } from 'echarts/core'
+import { band, type BandPoint, errorBar, type MarkApi } from './marks.ts'
+import type { ChartTheme } from './theme.ts'
+import { linearExtent, linearTicks, logExtent, logTicks } from './ticks.ts'
+
+/** One thing on the chart; `x` and `y` in the units of the axes. `low` and `high` are its interval where it has one. */
+export interface FrontMark {
+  key: string
+  x: number
+  y: number
+  low: number | null
+  high: number | null
+  label: string
+  isPinned: boolean
+}
+
+export interface FrontChartData {
+  /** Predictions exist for the KL divergence alone; empty for other metrics. */
+  predictedCurve: readonly BandPoint[]
+  predicted: readonly FrontMark[]
+  uniformPredicted: readonly FrontMark[]
+  planned: readonly FrontMark[]
+  uniform: readonly FrontMark[]
+  /** Value of the original on this metric, drawn as a line; null where it is zero by definition. */
+  baseline: number | null
+  chosen: string | null
+  hovered: string | null
+  x: { title: string; write(value: number): string }
+  y: { title: string; write(value: number): string; isLog: boolean }
+}
+
+/** Names of the series that can be pointed at, in the order they are drawn. */
+export const pickable = ['predicted', 'uniformPredicted', 'uniform', 'planned'] as const
+export type Pickable = (typeof pickable)[number]
+
+export function markAt(data: FrontChartData, series: string, index: number): FrontMark | null {
+  const name = pickable.find((one) => one === series)
+  return name ? (data[name][index] ?? null) : null
+}
+
+interface Scale {
+  type: 'log' | 'value'
+  min: number
+  max: number
+  ticks: number[]
+}
+
+function scale(values: number[], isLog: boolean, air: number): Scale {
+  if (isLog) {
+    const [min, max] = logExtent(values, air) ?? [0.1, 1]
+    return { type: 'log', min, max, ticks: logTicks(min, max) }
+  }
+  const [min, max] = linearExtent(values) ?? [0, 1]
+  return { type: 'value', min, max, ticks: linearTicks(min, max) }
+}
+
+/** The scales that hold everything drawn. Sizes and bits are compared as ratios, so the horizontal one is logarithmic. */
+export function frontScales(data: FrontChartData): { x: Scale; y: Scale } {
+  const marks = pickable.flatMap((name) => data[name])
+  const xs = [...marks, ...data.predictedCurve].map((mark) => mark.x)
+  const bounds = [...marks, ...data.predictedCurve].flatMap((mark) => [mark.y, mark.low, mark.high])
+  const ys = bounds.filter((value) => value !== null)
+  if (data.baseline !== null) ys.push(data.baseline)
+  // A lower bound near zero would stretch a logarithmic axis over decades where nothing is; it is cut at a tenth of the least value.
+  const least = Math.min(...marks.map((mark) => mark.y).filter((y) => y > 0))
+  const shown = data.y.isLog && Number.isFinite(least) ? ys.filter((y) => y >= least / 10) : ys
+  return { x: scale(xs, true, 1.06), y: scale(shown, data.y.isLog, 1.35) }
+}
+
+/** Size against quality: predictions as a curve with its band and hollow dots, measurements as filled dots, never mixed. */
+export function frontOption(data: FrontChartData, theme: ChartTheme): EChartsCoreOption {
+  const { x, y } = frontScales(data)
+  const axis = (of: Scale, write: (value: number) => string, more: object) => ({
+    type: of.type,
+    min: of.min,
+    max: of.max,
+    axisLine: { lineStyle: { color: theme.line } },
+    axisTick: { show: false },
+    minorTick: { show: false },
+    splitLine: { show: true, lineStyle: { color: theme.grid } },
+    axisLabel: { color: theme.ink3, fontSize: 12, customValues: of.ticks, formatter: write, hideOverlap: true },
+    nameTextStyle: { color: theme.ink2, fontSize: 12 },
+    ...more,
+  })
+  const dots = (id: Pickable, symbol: string, size: number, style: object, z: number) => ({
+    id,
+    type: 'scatter',
+    symbol,
+    z,
+    animation: false,
+    cursor: 'pointer',
+    data: data[id].map((mark) => {
+      const isChosen = mark.key === data.chosen
+      const isHovered = mark.key === data.hovered
+      return {
+        value: [mark.x, mark.y],
+        name: mark.label,
+        symbolSize: isChosen ? size + 7 : isHovered ? size + 4 : size,
+        itemStyle: { ...style, ...(isChosen ? { borderColor: theme.ink, borderWidth: 2.5 } : {}) },
+        label: {
+          show: mark.isPinned || isChosen,
+          formatter: mark.label,
+          position: 'top',
+          distance: 8,
+          color: theme.ink,
+          fontSize: 12,
+          textBorderColor: theme.surface,
+          textBorderWidth: 3,
+        },
+      }
+    }),
+  })
+  const intervals = (id: string, marks: readonly FrontMark[], color: string) => ({
+    id,
+    type: 'custom',
+    silent: true,
+    z: 4,
+    animation: false,
+    encode: { x: 0, y: [1, 2] },
+    data: marks.flatMap(({ x: at, low, high }) =>
+      low === null || high === null ? [] : [[at, Math.max(low, y.type === 'log' ? y.min : -Infinity), high]],
+    ),
+    renderItem: (_: unknown, api: MarkApi) => errorBar(api, color),
+  })
+  const hollow = (color: string) => ({ color: theme.surface, borderColor: color, borderWidth: 2 })
+  const filled = (color: string) => ({ color, borderColor: theme.surface, borderWidth: 1.5 })
+  const curve = data.predictedCurve
+  return {
+    animation: false,
+    textStyle: { fontFamily: theme.font },
+    grid: { left: 76, right: 28, top: 36, bottom: 52 },
+    xAxis: axis(x, data.x.write, { name: data.x.title, nameLocation: 'middle', nameGap: 32 }),
+    yAxis: axis(y, data.y.write, {
+      name: data.y.title,
+      nameLocation: 'end',
+      nameGap: 14,
+      nameTextStyle: { color: theme.ink2, fontSize: 12, align: 'left', padding: [0, 0, 0, -66] },
+    }),
+    series: [
+      {
+        id: 'band',
+        type: 'custom',
+        silent: true,
+        z: 1,
+        clip: true,
+        encode: { x: 0, y: 1 },
+        data: curve.length > 1 ? [[curve[0]?.x ?? 0, curve[0]?.y ?? 0]] : [],
+        renderItem: (_: unknown, api: MarkApi) => band(api, curve, y.type === 'log' ? y.min : -Infinity, theme.accent),
+      },
+      {
+        id: 'curve',
+        type: 'line',
+        symbol: 'none',
+        silent: true,
+        z: 2,
+        data: curve.map((p) => [p.x, p.y]),
+        lineStyle: { color: theme.accent, width: 2 },
+        markLine:
+          data.baseline === null
+            ? { data: [] }
+            : {
+                silent: true,
+                symbol: 'none',
+                animation: false,
+                lineStyle: { color: theme.ink2, type: [6, 4], width: 1.5 },
+                label: {
+                  position: 'insideStartTop',
+                  color: theme.ink2,
+                  fontSize: 12,
+                  formatter: `original ${data.y.write(data.baseline)}`,
+                },
+                data: [{ yAxis: data.baseline }],
+              },
+      },
+      {
+        id: 'uniformCurve',
+        type: 'line',
+        symbol: 'none',
+        silent: true,
+        z: 2,
+        data: data.uniformPredicted.map((p) => [p.x, p.y]),
+        lineStyle: { color: theme.uniform, width: 1.5, type: [4, 4] },
+      },
+      intervals('uniformInterval', data.uniform, theme.uniform),
+      intervals('plannedInterval', data.planned, theme.measured),
+      dots('predicted', 'circle', 7, hollow(theme.accent), 5),
+      dots('uniformPredicted', 'diamond', 8, hollow(theme.uniform), 5),
+      dots('uniform', 'diamond', 13, filled(theme.uniform), 6),
+      dots('planned', 'circle', 12, filled(theme.measured), 7),
+    ],
+  }
+}

@@ -1,0 +1,34 @@
+import {
+  createColumnHelper,
+  createSortedRowModel,
+  rowSortingFeature,
+  sortFn_alphanumeric,
+  sortFn_basic,
+  tableFeatures,
+  useTable,
+} from '@tanstack/vue-table'
+import type { ComputedRef } from 'vue'
+import type { LayerRow } from './layerRows.ts'
+
+const features = tableFeatures({
+  rowSortingFeature,
+  sortedRowModel: createSortedRowModel(),
+  sortFns: { alphanumeric: sortFn_alphanumeric, basic: sortFn_basic },
+})
+const helper = createColumnHelper<typeof features, LayerRow>()
+const numeric = { sortFn: 'basic', sortDescFirst: true } as const
+
+const columns = helper.columns([
+  helper.accessor((row) => row.layer.name, { id: 'name', header: 'Layer', sortFn: 'alphanumeric' }),
+  helper.accessor((row) => row.layer.role, { id: 'role', header: 'Role', sortFn: 'alphanumeric' }),
+  helper.accessor((row) => row.layer.shape.join('x'), { id: 'shape', header: 'Shape', enableSorting: false }),
+  helper.accessor((row) => row.layer.dtype, { id: 'dtype', header: 'Type', sortFn: 'alphanumeric' }),
+  helper.accessor((row) => row.layer.parameters, { id: 'parameters', header: 'Weights', ...numeric }),
+  helper.accessor((row) => row.layer.bytes, { id: 'bytes', header: 'Size', ...numeric }),
+  helper.accessor((row) => row.score ?? Number.NEGATIVE_INFINITY, { id: 'score', header: 'Importance', ...numeric }),
+])
+
+/** Columns and sorting of the layer table; without a sort, rows keep the order of the file. */
+export function useLayerTable(rows: ComputedRef<LayerRow[]>) {
+  return useTable({ features, columns, data: rows, getRowId: (row: LayerRow) => row.layer.name })
+}

@@ -1,0 +1,93 @@
+import { onScopeDispose, watch } from 'vue'
+import type { Job } from '../../../src-preload/contract/job.ts'
+import { useLathe } from '../../api/lathe.ts'
+import { useJobs } from '../../stores/jobs.ts'
+import { useProject } from '../../stores/project.ts'
+import { type Step, useSession } from '../../stores/session.ts'
+import { useToasts } from '../../stores/toasts.ts'
+import { latest } from '../latest.ts'
+
+const endings: Record<Job['kind'], { title: string; step: Step }> = {
+  run: { title: 'Compare', step: 'compare' },
+  front: { title: 'Compare', step: 'compare' },
+  evaluate: { title: 'Compare', step: 'compare' },
+  sensitivity: { title: 'Plan', step: 'plan' },
+  score: { title: 'Inspect', step: 'inspect' },
+  export: { title: 'See the files', step: 'export' },
+}
+
+/** Keeps the stores equal to what Lathe says: first load, snapshots pushed later, and a fresh look after a reconnect. */
+export function useSync(): void {
+  const { client, connection } = useLathe()
+  const session = useSession()
+  const projects = useProject()
+  const jobs = useJobs()
+  const toasts = useToasts()
+
+  function announce(next: Job[]): void {
+    const before = new Map(jobs.all.map((job) => [job.id, job.state]))
+    for (const job of next) {
+      const was = before.get(job.id)
+      if (was === undefined || was === job.state || was === 'done' || was === 'failed') continue
+      const ending = endings[job.kind]
+      // On the very screen that shows the result, the result is announcement enough.
+      if (job.state === 'done' && session.step !== 'run' && session.step !== ending.step)
+        toasts.show({ tone: 'good', title: 'Done', text: job.title, action: ending })
+      if (job.state === 'failed' && job.fault)
+        toasts.show({
+          tone: 'bad',
+          title: job.fault.message,
+          text: job.title,
+          fault: job.fault,
+          action: { title: 'Open the job', step: 'run' },
+        })
+    }
+  }
+
+  // Each on its own: the devices take half a second to answer, and the recent projects should not wait for them.
+  function load(): void {
+    const ask = (work: () => Promise<void>): void => void work().catch(toasts.showError)
+    ask(async () => session.setInfo(await client.call('app.info', {})))
+    ask(async () => session.setRecents(await client.call('project.recent', {})))
+    ask(async () => session.setMethods(await client.call('method.list', {})))
+    ask(async () => {
+      const devices = await client.call('device.list', {})
+      session.setDevices(devices)
+      // A second of measuring at rest, before anything else wants the devices, so that the picker can say how fast each is.
+      if (devices.some((device) => device.available && device.gflops === null))
+        session.setDevices(await client.call('device.list', { measure: true }))
+    })
+    ask(async () => jobs.set(await client.call('job.list', {})))
+    const folder = projects.project?.folder
+    if (folder) ask(async () => projects.refresh(await client.call('project.get', { project: folder })))
+  }
+
+  const stops = [
+    client.on('jobs', (next) => {
+      announce(next)
+      jobs.set(next)
+    }),
+    client.on('project', (next) => projects.refresh(next)),
+  ]
+  onScopeDispose(() => stops.forEach((stop) => stop()))
+
+  const refresh = latest(async (folder: string) => {
+    const [options, front] = await Promise.all([
+      client.call('option.list', { project: folder }),
+      client.call('front.get', { project: folder }),
+    ])
+    if (projects.project?.folder !== folder) return
+    projects.setOptions(options)
+    projects.setFront(front)
+  }, toasts.showError)
+  watch(
+    () => projects.revision,
+    () => projects.project && refresh(projects.project.folder),
+    { immediate: true },
+  )
+  watch(
+    () => connection.value.state,
+    (state, was) => state === 'open' && was === 'lost' && load(),
+  )
+  load()
+}

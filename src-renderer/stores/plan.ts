@@ -1,0 +1,100 @@
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef } from 'vue'
+import type { Budget, Plan } from '../../src-preload/contract/plan.ts'
+
+/** What the person decided: a budget, and layers that must keep an option. This is what undo steps through. */
+export interface Draft {
+  budget: Budget
+  locked: Readonly<Record<string, string>>
+}
+
+const start: Draft = { budget: { bits: 4 }, locked: {} }
+const longestHistory = 200
+
+const same = (a: Draft, b: Draft): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+export const usePlan = defineStore('plan', () => {
+  const draft = shallowRef<Draft>(start)
+  const plan = shallowRef<Plan | null>(null)
+  const comparesUniform = ref(true)
+  const past = shallowRef<Draft[]>([])
+  const future = shallowRef<Draft[]>([])
+  let settled: Draft = start
+
+  const lockedCount = computed(() => Object.keys(draft.value.locked).length)
+
+  /** Follows the hand: changes the draft without a step in the history. */
+  function drag(budget: Budget): void {
+    draft.value = { ...draft.value, budget }
+  }
+  /** The hand let go: what the draft is now becomes one step. */
+  function settle(): void {
+    if (same(draft.value, settled)) return
+    past.value = [...past.value, settled].slice(-longestHistory)
+    future.value = []
+    settled = draft.value
+  }
+  function setBudget(budget: Budget): void {
+    drag(budget)
+    settle()
+  }
+  function lock(layer: string, option: string): void {
+    draft.value = { ...draft.value, locked: { ...draft.value.locked, [layer]: option } }
+    settle()
+  }
+  function unlock(layer: string): void {
+    const { [layer]: _gone, ...locked } = draft.value.locked
+    draft.value = { ...draft.value, locked }
+    settle()
+  }
+  function unlockAll(): void {
+    draft.value = { ...draft.value, locked: {} }
+    settle()
+  }
+  function reset(): void {
+    draft.value = start
+    settle()
+  }
+  function undo(): void {
+    const previous = past.value.at(-1)
+    if (!previous) return
+    past.value = past.value.slice(0, -1)
+    future.value = [settled, ...future.value]
+    settled = draft.value = previous
+  }
+  function redo(): void {
+    const next = future.value[0]
+    if (!next) return
+    future.value = future.value.slice(1)
+    past.value = [...past.value, settled]
+    settled = draft.value = next
+  }
+  /** Another project: nothing carries over. */
+  function clear(): void {
+    settled = draft.value = start
+    past.value = []
+    future.value = []
+    plan.value = null
+  }
+
+  return {
+    draft,
+    plan,
+    comparesUniform,
+    past,
+    future,
+    lockedCount,
+    drag,
+    settle,
+    setBudget,
+    lock,
+    unlock,
+    unlockAll,
+    reset,
+    undo,
+    redo,
+    clear,
+    setPlan: (next: Plan) => void (plan.value = next),
+    setComparesUniform: (next: boolean) => void (comparesUniform.value = next),
+  }
+})

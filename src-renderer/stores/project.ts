@@ -1,0 +1,75 @@
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef } from 'vue'
+import type { Result } from '../../src-preload/contract/channels.ts'
+import type { LayerSummary } from '../../src-preload/contract/model.ts'
+import type { Project } from '../../src-preload/contract/project.ts'
+import type { Front } from '../../src-preload/contract/results.ts'
+
+export type LayerOptions = Result<'option.list'>[number]
+
+/** The open project as the last snapshot showed it, and what was asked about it since. */
+export const useProject = defineStore('project', () => {
+  const project = shallowRef<Project | null>(null)
+  const options = shallowRef<LayerOptions[] | null>(null)
+  const front = shallowRef<Front | null>(null)
+  const layer = ref<string | null>(null)
+
+  const layers = computed(() => project.value?.checkpoint.layers ?? [])
+  const byName = computed(() => new Map<string, LayerSummary>(layers.value.map((row) => [row.name, row])))
+  const chosenLayer = computed(() => (layer.value === null ? null : (byName.value.get(layer.value) ?? null)))
+  const optionsByName = computed(() => new Map((options.value ?? []).map((row) => [row.name, row.options])))
+
+  /** Changes whenever predictions or measurements may have: a reason to ask for options and the front again. */
+  const revision = computed(() => {
+    const now = project.value
+    if (!now) return ''
+    const { sensitivity } = now
+    const variants = now.variants.map((v) => `${v.id}:${v.name}:${v.pinned}`).join()
+    return [
+      now.folder,
+      now.data?.fingerprint ?? '',
+      sensitivity.measured,
+      sensitivity.source,
+      variants,
+      now.evaluations.length,
+    ].join('|')
+  })
+
+  /** A snapshot of another folder is another project: nothing of the old one stays. */
+  function open(next: Project): void {
+    if (next.folder !== project.value?.folder) {
+      options.value = null
+      front.value = null
+      layer.value =
+        next.checkpoint.layers.find((row) => row.compressible)?.name ?? next.checkpoint.layers[0]?.name ?? null
+    }
+    project.value = next
+  }
+  function refresh(next: Project): void {
+    if (next.folder === project.value?.folder) project.value = next
+  }
+  function close(): void {
+    project.value = null
+    options.value = null
+    front.value = null
+    layer.value = null
+  }
+
+  return {
+    project,
+    options,
+    front,
+    layer,
+    layers,
+    byName,
+    chosenLayer,
+    optionsByName,
+    revision,
+    open,
+    refresh,
+    close,
+    setOptions: (next: LayerOptions[]) => void (options.value = next),
+    setFront: (next: Front) => void (front.value = next),
+    chooseLayer: (name: string) => void (layer.value = name),
+  }
+})

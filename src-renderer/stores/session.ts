@@ -1,0 +1,33 @@
+import { defineStore } from 'pinia'
+import { ref, shallowRef } from 'vue'
+import type { Result } from '../../src-preload/contract/channels.ts'
+import type { MethodSummary } from '../../src-preload/contract/methods.ts'
+import type { Device, RecentProject } from '../../src-preload/contract/project.ts'
+
+export const steps = ['home', 'inspect', 'data', 'plan', 'run', 'compare', 'export'] as const
+export type Step = (typeof steps)[number]
+
+/** What is not part of a project: where the person is, what this machine offers, what was open before. */
+export const useSession = defineStore('session', () => {
+  const step = ref<Step>('home')
+  const info = shallowRef<Result<'app.info'> | null>(null)
+  const devices = shallowRef<Device[]>([])
+  const methods = shallowRef<MethodSummary[]>([])
+  const recents = shallowRef<RecentProject[] | null>(null)
+  const isMeasuringDevices = ref(false)
+
+  return {
+    step,
+    info,
+    devices,
+    methods,
+    recents,
+    isMeasuringDevices,
+    go: (next: Step) => void (step.value = next),
+    setInfo: (next: Result<'app.info'>) => void (info.value = next),
+    setDevices: (next: Device[]) => void (devices.value = next),
+    setMethods: (next: MethodSummary[]) => void (methods.value = next),
+    setRecents: (next: RecentProject[]) => void (recents.value = next),
+    setMeasuringDevices: (next: boolean) => void (isMeasuringDevices.value = next),
+  }
+})

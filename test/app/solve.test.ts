@@ -1,0 +1,129 @@
+import { expect, test } from 'vitest'
+import { calibrate } from '../../src-main/app/calibrate.ts'
+import {
+  bytesAtBits,
+  choiceOf,
+  type PlanLayer,
+  type PlanModel,
+  total,
+  uniformChoice,
+} from '../../src-main/app/plan-model.ts'
+import { isUniform, solvePlan } from '../../src-main/app/solve.ts'
+import type { Option } from '../../src-preload/contract/plan.ts'
+import { summary } from '../store/fixtures/project.ts'
+
+const widths = [2, 3, 4, 8, 32]
+const option = (bits: number): Option => ({
+  id: bits === 32 ? 'keep' : `rtn-${bits}`,
+  method: bits === 32 ? 'keep' : 'rtn',
+  bits,
+  parameters: {},
+})
+/** A layer whose loss falls four times with each bit. */
+const layer = (name: string, parameters: number, weight: number): PlanLayer => ({
+  name,
+  parameters,
+  options: widths.map((bits) => ({ ...option(bits), bytes: (parameters * bits) / 8 })),
+  bytes: Float64Array.from(widths, (bits) => (parameters * bits) / 8),
+  loss: Float64Array.from(widths, (bits) => (bits === 32 ? 0 : weight * 4 ** -bits)),
+  standardError: new Float64Array(widths.length),
+})
+const model = (layers: PlanLayer[]): PlanModel => ({
+  subject: {
+    row: { name: 'tiny', device: 'cpu', checkpoint: summary.fingerprint, dataSet: null },
+    checkpoint: { path: summary.path, relativePath: '', summary },
+    dataSet: null,
+    data: '',
+  },
+  baseBytes: 1_000,
+  layers,
+  widths,
+  calibration: calibrate([], 0.35),
+  source: 'a test',
+})
+const three = model([layer('a', 8_000, 10), layer('b', 8_000, 1), layer('c', 800, 100)])
+const solve = (request: Partial<Parameters<typeof solvePlan>[1]>) =>
+  solvePlan(three, { budget: { bits: 4 }, uniform: false, locked: {}, ...request })
+
+test('a budget in bits is the size of that uniform width, and between two widths the line between', () => {
+  expect(bytesAtBits(three, 4)).toBe(total(three, uniformChoice(three, 4)).bytes)
+  expect(bytesAtBits(three, 3.5)).toBe((bytesAtBits(three, 3) + bytesAtBits(three, 4)) / 2)
+  expect(bytesAtBits(three, 20)).toBe((bytesAtBits(three, 8) + bytesAtBits(three, 32)) / 2)
+  expect(bytesAtBits(three, 1)).toBeLessThan(bytesAtBits(three, 2))
+})
+
+test('the mix is never worse than the uniform width of the same bytes, and fits', () => {
+  for (const bits of [2, 2.5, 3, 4, 6, 8, 32]) {
+    const [mixed, uniform] = [solve({ budget: { bits } }), solve({ budget: { bits }, uniform: true })]
+    expect(mixed.predicted.bytes).toBeLessThanOrEqual(mixed.budgetBytes)
+    expect(mixed.predicted.loss).toBeLessThanOrEqual(uniform.predicted.loss + 1e-15)
+  }
+  const { layers } = solve({})
+  expect(layers.find(({ name }) => name === 'c')?.bits).toBe(8) // small and sensitive
+})
+
+test('a plan adds up: bytes, losses and its recipe', () => {
+  const plan = solve({ budget: { bits: 3.2 } })
+  const bytes = plan.layers.reduce((sum, each) => sum + each.bytes, 0)
+  const loss = plan.layers.reduce((sum, each) => sum + each.loss, 0)
+  expect(plan.predicted.bytes).toBe(1_000 + bytes)
+  expect(plan.predicted.loss).toBeCloseTo(loss, 12)
+  expect(plan.predicted.bitsPerWeight).toBeCloseTo((8 * bytes) / 16_800, 12)
+  expect(total(three, choiceOf(three, plan.recipe)).bytes).toBe(plan.predicted.bytes)
+  expect(plan.recipe.checkpoint.fingerprint).toBe(summary.fingerprint)
+  expect(plan.predicted.source).toMatch(/the interval is a guess/)
+})
+
+test('locks hold, and the rest makes room for them', () => {
+  const plan = solve({ budget: { bits: 6 }, locked: { b: 'rtn-8' } })
+  const found = plan.layers.find(({ name }) => name === 'b')
+  expect(found).toMatchObject({ option: 'rtn-8', locked: true })
+  expect(plan.predicted.bytes).toBeLessThanOrEqual(plan.budgetBytes)
+  const uniform = solve({ budget: { bits: 4 }, uniform: true, locked: { b: 'rtn-8' } })
+  expect(uniform.layers.map(({ bits }) => bits)).toEqual([4, 8, 4])
+})
+
+test('what cannot be is said with figures', () => {
+  expect(() => solve({ budget: { bytes: 2_000 } })).toThrow(/smallest takes 5200/)
+  expect(() => solve({ budget: { bits: 1 } })).toThrow(/No plan fits/)
+  expect(() => solve({ budget: { bytes: 2_000 }, uniform: true })).toThrow(/smallest takes 5200/)
+  expect(() => solve({ budget: { bits: 2 }, locked: { a: 'keep' } })).toThrow(/No plan fits/)
+  expect(() => solve({ locked: { a: 'magic' } })).toThrow(/Cannot lock a/)
+})
+
+test('a recipe with an option that is not offered, or a stray layer, is refused by name', () => {
+  const { recipe } = solve({})
+  const odd = { ...option(4), id: 'gptq-4' }
+  expect(() => choiceOf(three, { ...recipe, layers: [{ name: 'a', option: odd }] })).toThrow(/"gptq-4" for a/)
+  expect(() => choiceOf(three, { ...recipe, layers: [{ name: 'z', option: option(4) }] })).toThrow(/names z/)
+  expect(Array.from(choiceOf(three, { ...recipe, layers: [] }))).toEqual([4, 4, 4]) // not named: kept
+})
+
+test('uniform is told from mixed', () => {
+  expect(isUniform(three, uniformChoice(three, 3))).toBe(true)
+  expect(isUniform(three, Int32Array.from([1, 1, 2]))).toBe(false)
+})
+
+test('follows a slider: 500 layers of 16 options within a frame', () => {
+  const many = model(
+    Array.from({ length: 500 }, (_, index) => {
+      const bits = Array.from({ length: 16 }, (_option, at) => 2 + at / 2)
+      const weight = 1 + ((index * 7919) % 101)
+      const parameters = 1_000 + ((index * 104_729) % 9_973)
+      return {
+        name: `layer ${index}`,
+        parameters,
+        options: bits.map((each) => ({ ...option(each), id: `o${each}`, bytes: Math.round((parameters * each) / 8) })),
+        bytes: Float64Array.from(bits, (each) => Math.round((parameters * each) / 8)),
+        loss: Float64Array.from(bits, (each) => weight * 4 ** -each),
+        standardError: new Float64Array(16),
+      }
+    }),
+  )
+  const times = Array.from({ length: 21 }, (_, index) => {
+    const startedAt = performance.now()
+    solvePlan({ ...many, widths: [2, 4, 8] }, { budget: { bits: 3 + index / 10 }, uniform: false, locked: {} })
+    return performance.now() - startedAt
+  }).sort((a, b) => a - b)
+  expect(times[10]).toBeLessThan(16)
+})

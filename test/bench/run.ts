@@ -1,0 +1,15 @@
+// npm run bench [name ...]: what is compared runs side by side in one process, contenders in turn, medians over rounds.
+import { benchAllocate } from './allocate.ts'
+import { machine } from './measure.ts'
+import { benchQuantize } from './quantize.ts'
+
+const benches: Record<string, () => void | Promise<void>> = { allocate: benchAllocate, quantize: benchQuantize }
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter((name) => !Object.hasOwn(benches, name))
+if (unknown.length > 0) {
+  console.error(`No bench ${unknown.join(', ')}. There are: ${Object.keys(benches).join(', ')}.`)
+  process.exit(2)
+}
+console.log(machine())
+for (const [name, bench] of Object.entries(benches)) if (wanted.length === 0 || wanted.includes(name)) await bench()

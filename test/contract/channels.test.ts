@@ -1,0 +1,336 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type ChannelName, channels, events, type Result } from '../../src-preload/contract/channels.ts'
+import type { Job } from '../../src-preload/contract/job.ts'
+import type { Recipe } from '../../src-preload/contract/plan.ts'
+import type { Reply } from '../../src-preload/contract/reply.ts'
+import { sampleOf } from '../../src-main/app/samples.ts'
+import { type App, createApp } from '../../src-main/app/create.ts'
+
+// Every channel, on the vision sample, through the one dispatcher that all doors use: a good call whose result fits its
+// schema, a bad argument, a stranger.
+const home = mkdtempSync(join(tmpdir(), 'lathe-contract-'))
+const { checkpoint, data } = sampleOf('vision')
+const picked: string[] = []
+let app: App
+let project = ''
+let recipe: Recipe
+let variant = ''
+const finished = new Set<string>() // jobs that were waited for
+const snapshots: { event: string; snapshot: unknown }[] = []
+
+const invoke = (channel: string, args: unknown, trusted = true): Promise<Reply> =>
+  app.dispatch(channel, args, { door: 'cli', trusted })
+async function call<N extends ChannelName>(channel: N, args: unknown): Promise<Result<N>> {
+  const reply = await invoke(channel, args)
+  if (!reply.ok) throw new Error(`${channel}: ${reply.fault.code}: ${reply.fault.message}`)
+  return reply.result as Result<N>
+}
+const settled = async (id: string): Promise<Job> => {
+  for (;;) {
+    const job = (await call('job.list', {})).find((candidate) => candidate.id === id)
+    if (job && job.state !== 'queued' && job.state !== 'running') {
+      finished.add(id)
+      return job
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+const completes = async (started: unknown): Promise<void> => {
+  const job = await settled((started as { job: string }).job)
+  expect(job).toMatchObject({ state: 'done', fault: null, progress: 1 })
+}
+/** A job that lasts, for those who end it. */
+const begin = async (): Promise<string> => (await call('sensitivity.start', { project, samples: 300 })).job
+
+beforeAll(async () => {
+  mkdirSync(home, { recursive: true })
+  const dialogs = {
+    pick: (purpose: string) => (picked.push(purpose), Promise.resolve('/chosen')),
+    reveal: (path: string) => (picked.push(path), Promise.resolve()),
+  }
+  app = createApp({ home, door: 'cli', dialogs })
+  app.onEvent((event, snapshot) => snapshots.push({ event, snapshot }))
+  project = (await call('project.create', { checkpoint, data })).folder
+})
+afterAll(async () => {
+  await app.close()
+  rmSync(home, { recursive: true, force: true })
+})
+
+interface Case {
+  /** Arguments of the good call, made when its turn comes. */
+  good: () => unknown
+  bad: unknown
+  check?: (result: never) => unknown
+}
+
+// In this order: later channels use what earlier ones made.
+const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unknown } } = {
+  'app.info': {
+    good: () => ({}),
+    bad: 'nothing',
+    check: (info) => expect(info).toMatchObject({ home, door: 'cli' }),
+  },
+  'device.list': {
+    good: () => ({}),
+    bad: { measure: 'yes' },
+    check: (devices) => expect(devices.find(({ id }) => id === 'cpu')?.available).toBe(true),
+  },
+  'method.list': {
+    good: () => ({}),
+    bad: [],
+    check: (methods) =>
+      expect(new Set(methods.map(({ family }) => family))).toEqual(
+        new Set(['score', 'quantize', 'allocate', 'evaluate', 'export']),
+      ),
+  },
+  'files.list': {
+    good: () => ({ folder: join(checkpoint, '..') }),
+    bad: { folder: 7 },
+    check: ({ entries }) => expect(entries.find(({ path }) => path === checkpoint)?.openable).toBe(true),
+  },
+  'files.pick': {
+    good: () => ({ purpose: 'checkpoint' }),
+    bad: { purpose: 'anything' },
+    check: (choice) => {
+      expect(choice).toEqual({ supported: true, path: '/chosen' })
+      expect(picked).toContain('checkpoint')
+    },
+  },
+  'files.reveal': {
+    good: () => ({ path: checkpoint }),
+    bad: { path: '' },
+    check: () => expect(picked).toContain(checkpoint),
+  },
+  'checkpoint.inspect': {
+    good: () => ({ path: checkpoint }),
+    bad: {},
+    check: ({ format, layers }) => expect([format, layers.length > 10]).toEqual(['onnx', true]),
+  },
+  'checkpoint.histogram': {
+    good: async () => {
+      const { layers } = await call('checkpoint.inspect', { path: checkpoint })
+      return { path: checkpoint, layer: layers.find(({ compressible }) => compressible)?.name, bins: 16 }
+    },
+    bad: { path: checkpoint, layer: 'x', bins: 100_000 },
+    check: ({ counts, edges }) => {
+      expect(edges).toHaveLength(17)
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(100)
+    },
+  },
+  'data.describe': {
+    good: () => ({ path: data, checkpoint }),
+    bad: { path: data, checkpoint, split: 'some' },
+    check: ({ calibrate, evaluate }) => expect([calibrate > 0, evaluate > 0]).toEqual([true, true]),
+  },
+  'project.create': {
+    good: () => ({ checkpoint, folder: join(home, 'another') }),
+    bad: { checkpoint: '' },
+    check: ({ folder, data: none }) => expect([folder, none]).toEqual([join(home, 'another'), null]),
+  },
+  'project.createSample': {
+    good: () => ({ sample: 'vision' }),
+    bad: { sample: 'sound' },
+    check: ({ data: some }) => expect(some?.kind).toBe('image-classification'),
+  },
+  'project.open': {
+    good: () => ({ folder: project }),
+    bad: { folder: 'x'.repeat(5_000) },
+    check: ({ folder }) => expect(folder).toBe(project),
+  },
+  'project.get': { good: () => ({ project }), bad: { project: '' } },
+  'project.recent': {
+    good: () => ({}),
+    bad: 1,
+    check: (recent) => expect(recent.map(({ folder }) => folder)).toContain(project),
+  },
+  'project.forget': {
+    good: () => ({ folder: join(home, 'another') }),
+    bad: {},
+    check: () => expect(existsSync(join(home, 'another'))).toBe(true),
+  },
+  'project.setDevice': { good: () => ({ project, device: 'cpu' }), bad: { project: 'x', device: 'abacus' } },
+  'project.setData': {
+    good: () => ({ project, path: data }),
+    bad: { project: 'x' },
+    check: ({ data: some }) => expect(some?.evaluate).toBeGreaterThan(0),
+  },
+  'score.start': { good: () => ({ project, method: 'zd' }), bad: { project: 'x' }, check: completes },
+  'score.get': {
+    good: () => ({ project, method: 'zd' }),
+    bad: { project: 'x', method: 1 },
+    check: (score) => expect(score?.values.length).toBeGreaterThan(0),
+  },
+  'sensitivity.start': {
+    good: () => ({ project, samples: 8 }),
+    bad: { project: 'x', samples: -1 },
+    check: completes,
+  },
+  'option.list': {
+    good: () => ({ project }),
+    bad: { project: 7 },
+    check: (layers) =>
+      expect(layers.every(({ options }) => options.every(({ loss }) => loss !== null && loss >= 0))).toBe(true),
+  },
+  'plan.solve': {
+    good: () => ({ project, budget: { bits: 4 } }),
+    bad: { project: 'x', budget: { bits: 99 } },
+    check: (plan) => {
+      recipe = plan.recipe
+      expect(plan.predicted.bytes).toBeLessThanOrEqual(plan.budgetBytes)
+      expect(plan.layers.length).toBe(recipe.layers.length)
+    },
+  },
+  'run.start': {
+    good: () => ({ project, recipe, name: 'four' }),
+    bad: { project: 'x', recipe: { lathe: 2 } },
+    check: async (started) => {
+      await completes(started)
+      const { variants, evaluations } = await call('project.get', { project })
+      variant = variants[0]?.id ?? ''
+      expect(variants[0]).toMatchObject({ name: 'four', uniform: false })
+      expect(evaluations.map((evaluation) => evaluation.variant)).toEqual([null, variant])
+    },
+  },
+  'variant.pin': {
+    good: () => ({ project, variant, pinned: true }),
+    bad: { project: 'x', variant: 'v', pinned: 1 },
+    check: ({ variants }) => expect(variants[0]?.pinned).toBe(true),
+  },
+  'variant.rename': {
+    good: () => ({ project, variant, name: 'renamed' }),
+    bad: { project: 'x', variant: 'v', name: '' },
+    check: ({ variants }) => expect(variants[0]?.name).toBe('renamed'),
+  },
+  'variant.recipe': {
+    good: () => ({ project, variant }),
+    bad: { project: 'x' },
+    check: (found) => expect(found).toEqual(recipe),
+  },
+  'evaluate.start': { good: () => ({ project, variant }), bad: { project: 'x', variant: 1 }, check: completes },
+  'front.start': {
+    good: () => ({ project, budgets: [{ bits: 3 }] }),
+    bad: { project: 'x', budgets: [] },
+    check: completes,
+  },
+  'front.get': {
+    good: () => ({ project }),
+    bad: {},
+    check: ({ measured, predicted, calibration }) => {
+      expect(measured.map(({ kind }) => kind).sort()).toEqual(['original', 'planned', 'planned', 'uniform'])
+      expect(predicted.length).toBeGreaterThan(5)
+      expect(calibration.points).toBe(3)
+    },
+  },
+  'export.start': {
+    good: () => ({ project, variant, path: join(home, 'out.onnx') }),
+    bad: { project: 'x', variant: 'v' },
+    check: async (started) => {
+      await completes(started)
+      const { exports } = await call('project.get', { project })
+      expect(exports[0]?.files[0]?.path).toBe(join(home, 'out.onnx'))
+      const { bytes = 0 } = exports[0]?.files[0] ?? {}
+      expect(Math.abs(bytes / (exports[0]?.plannedBytes ?? 0) - 1)).toBeLessThan(0.02)
+    },
+  },
+  'variant.remove': {
+    good: () => ({ project, variant }),
+    bad: { project: 'x', variant: null },
+    check: ({ variants, evaluations }) => {
+      expect(variants.map(({ id }) => id)).not.toContain(variant)
+      expect(evaluations.map((evaluation) => evaluation.variant)).not.toContain(variant)
+    },
+  },
+  'job.list': {
+    good: () => ({}),
+    bad: 'all',
+    check: (jobs) => expect(jobs.map(({ id }) => id)).toEqual([...finished]),
+  },
+  'job.cancel': {
+    good: async () => ({ job: await begin() }),
+    bad: {},
+    check: async () => expect((await call('job.list', {})).at(-1)?.state).toBe('cancelled'),
+  },
+  'job.resume': {
+    good: async () => ({ job: (await call('job.list', {})).at(-1)?.id }),
+    bad: { job: 3 },
+    check: async () => {
+      const { id = '' } = (await call('job.list', {})).at(-1) ?? {}
+      expect((await settled(id)).state).toBe('done')
+    },
+  },
+  'job.dismiss': {
+    good: async () => ({ job: (await call('job.list', {})).at(-1)?.id }),
+    bad: {},
+    check: async () => expect((await call('job.list', {})).length).toBe(finished.size - 1),
+  },
+}
+
+const names = Object.keys(cases) as ChannelName[]
+
+test('the table names every channel of the contract', () => {
+  expect([...names].sort()).toEqual(Object.keys(channels).sort())
+})
+
+test.each(names)(
+  '%s: a good call',
+  async (name) => {
+    const result = await call(name, await cases[name].good())
+    expect(channels[name].result.safeParse(result).error).toBeUndefined()
+    await cases[name].check?.(result as never)
+  },
+  120_000,
+)
+
+test.each(names)('%s: a bad argument', async (name) => {
+  expect(await invoke(name, cases[name].bad)).toMatchObject({ ok: false, fault: { code: 'bad-arguments' } })
+})
+
+test.each(names)('%s: a stranger', async (name) => {
+  expect(await invoke(name, {}, false)).toMatchObject({ ok: false, fault: { code: 'forbidden' } })
+})
+
+test('what is no channel is refused', async () => {
+  for (const name of ['nothing', '__proto__', 'constructor', 7, null])
+    expect(await app.dispatch(name, {}, { door: 'web', trusted: true })).toMatchObject({
+      ok: false,
+      fault: { code: 'bad-arguments' },
+    })
+})
+
+test('events are whole snapshots that fit their schemas', () => {
+  expect(new Set(snapshots.map(({ event }) => event))).toEqual(new Set(['jobs', 'project']))
+  for (const { event, snapshot } of snapshots)
+    expect(events[event as keyof typeof events].safeParse(snapshot).error).toBeUndefined()
+})
+
+test.each<[ChannelName, () => unknown, string, RegExp]>([
+  ['project.open', () => ({ folder: join(home, 'nowhere') }), 'not-found', /not a Lathe project/],
+  ['project.create', () => ({ checkpoint: join(home, 'none.onnx') }), 'not-found', /none\.onnx/],
+  ['project.create', () => ({ checkpoint, folder: project }), 'conflict', /already holds a project/],
+  ['project.create', () => ({ checkpoint, folder: join(home, 'projects') }), 'conflict', /not empty/],
+  ['project.create', () => ({ checkpoint: data }), 'bad-input', /data\.yaml/],
+  ['checkpoint.histogram', () => ({ path: checkpoint, layer: 'no such layer' }), 'not-found', /no such layer/],
+  ['score.start', () => ({ project, method: 'astrology' }), 'bad-arguments', /astrology/],
+  ['plan.solve', () => ({ project, budget: { bytes: 10 } }), 'infeasible', /smallest takes/],
+  ['plan.solve', () => ({ project, budget: { bits: 4 }, locked: { nothing: 'keep' } }), 'bad-arguments', /nothing/],
+  [
+    'run.start',
+    () => ({ project, recipe: { ...recipe, checkpoint: { name: 'x', fingerprint: 'y' } } }),
+    'bad-arguments',
+    /another checkpoint/,
+  ],
+  ['variant.pin', () => ({ project, variant: 'none', pinned: true }), 'not-found', /no variant/],
+  ['export.start', () => ({ project, variant: 'none', path: '/tmp/x' }), 'not-found', /no variant/],
+  ['evaluate.start', () => ({ project: join(home, 'another'), variant: null }), 'bad-data', /no data/],
+  ['job.cancel', () => ({ job: 'none' }), 'not-found', /no job/],
+  ['files.list', () => ({ folder: join(home, 'nowhere') }), 'not-found', /nowhere/],
+  ['files.reveal', () => ({ path: join(home, 'nowhere') }), 'not-found', /nowhere/],
+])('%s refuses with a typed fault that says what and where (%#)', async (name, args, code, message) => {
+  const reply = await invoke(name, args())
+  expect(reply).toMatchObject({ ok: false, fault: { code } })
+  expect(reply.ok ? '' : reply.fault.message).toMatch(message)
+})

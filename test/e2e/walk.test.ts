@@ -1,0 +1,189 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hasChromium, type House, openHouse, photograph } from './house.ts'
+import { dragTimes, focusOrder, noJobs } from './steps.ts'
+
+const isBuilt = existsSync(
+  join(process.env.LATHE_RENDERER ?? join(import.meta.dirname, '../../out/renderer'), 'index.html'),
+)
+
+// One person's way through the window on the vision sample, in a real browser, with the real engine behind it.
+describe.skipIf(!hasChromium || !isBuilt)('the window, end to end', () => {
+  let house: House
+  beforeAll(async () => {
+    house = await openHouse()
+  })
+  afterAll(() => house.close())
+
+  const step = (name: string) => house.page.getByRole('button', { name: new RegExp(`^${name}`) }).first()
+  const photo = async (name: string) => expect(await photograph(house.page, name), 'wider than the window').toEqual([])
+
+  test('Home says what can be done, and nothing was opened yet', async () => {
+    const { page } = house
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.getByText('Nothing here yet').waitFor()
+    expect(await step('Inspect').isDisabled()).toBe(true)
+    await photo('1-home')
+    const order = await focusOrder(page, 8)
+    expect(order[0]).toContain('Skip to the content')
+    expect(order[1]).toMatch(/^Home/)
+    expect(order.join(' | ')).toContain('Open a checkpoint…')
+  })
+
+  test('the chooser lists folders, walks them by keyboard, and shows a fault for what is not there', async () => {
+    const { page } = house
+    await page.keyboard.press('Control+o')
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('listbox', { name: 'Files' }).waitFor()
+    await dialog.getByLabel('Path', { exact: true }).fill(join(import.meta.dirname, '../../resources/samples'))
+    await page.keyboard.press('Enter')
+    await dialog.getByRole('option', { name: /vision/ }).waitFor()
+    await photo('1-home-chooser')
+    await dialog.getByRole('listbox', { name: 'Files' }).focus()
+    await page.keyboard.press('End')
+    await page.keyboard.press('ArrowRight')
+    await dialog.getByRole('option', { name: /model\.onnx/ }).waitFor()
+    await dialog.getByLabel('Path', { exact: true }).fill('/no/such/model.onnx')
+    await page.keyboard.press('Enter')
+    await page.getByRole('alert').first().waitFor()
+    await photo('1-home-fault')
+  })
+
+  test('Inspect shows every layer, finds, sorts, and draws the chosen one', async () => {
+    const { page } = house
+    await page.getByRole('button', { name: /Image classifier/ }).click()
+    const rows = page.getByRole('grid', { name: 'Layers' }).getByRole('row')
+    await rows.nth(3).waitFor()
+    await page.locator('.side canvas').first().waitFor()
+    await page.getByRole('button', { name: 'Size', exact: true }).click()
+    const sizes = await page.locator('.line .measure .number').allTextContents()
+    expect(sizes.length).toBeGreaterThan(3)
+    await page.keyboard.press('/')
+    await page.keyboard.type('conv')
+    await page.getByText(/\d+ layers,/).waitFor()
+    await page.getByRole('searchbox').fill('')
+    await page.getByLabel('Layer rows; arrow keys move').focus()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowDown')
+    await page.getByRole('button', { name: 'Compute' }).last().click()
+    await page.getByRole('button', { name: 'Shown' }).waitFor({ timeout: 60_000 })
+    await photo('2-inspect')
+  })
+
+  test('Data names both parts, and sensitivity is measured', async () => {
+    const { page } = house
+    await page.keyboard.press('3')
+    await page.getByText('Evaluate: what the result is worth').waitFor()
+    await page.getByRole('button', { name: 'Measure sensitivity' }).click()
+    await page.getByText('Stop; keep what is measured').waitFor()
+    await photo('3-data-measuring')
+    await page.getByText('Everything is measured').waitFor({ timeout: 240_000 })
+    await photo('3-data')
+  })
+
+  test('Plan follows the slider within a few frames, and can be locked and undone', async () => {
+    const { page } = house
+    await page.keyboard.press('4')
+    await page.locator('[data-test="loss"]').waitFor()
+    const { medianMs, longestMs, changes } = await dragTimes(page)
+    process.stdout.write(
+      `slider to paint: median ${medianMs.toFixed(1)} ms, longest ${longestMs.toFixed(1)} ms, ${changes} changes\n`,
+    )
+    expect(changes).toBeGreaterThan(8)
+    expect(medianMs).toBeLessThan(120)
+    const loss = () => page.locator('[data-test="loss"]').textContent()
+    const dragged = await loss()
+    await page.getByLabel('Average bits per weight').fill('4')
+    await page.keyboard.press('Enter')
+    await expect.poll(loss).not.toBe(dragged)
+    const before = await loss()
+    await page.getByLabel(/^Layers of the plan/).focus()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowLeft')
+    await page.getByText('Locked by you').waitFor()
+    await photo('4-plan')
+    await page.keyboard.press('Control+z')
+    await page.getByText('Chosen by the plan').waitFor()
+    await expect.poll(loss).toBe(before)
+  })
+
+  test('Run shows its progress and ends with a measured variant', async () => {
+    const { page } = house
+    await page.getByRole('button', { name: 'Run this plan' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Run' }).waitFor()
+    await page.getByRole('article').first().waitFor()
+    await photo('5-run')
+    await noJobs(page)
+    await page.getByText('Compare', { exact: true }).last().waitFor()
+    await photo('5-run-done')
+  })
+
+  test('Compare keeps measured and predicted apart, and measures a front', async () => {
+    const { page } = house
+    await page.keyboard.press('6')
+    await page.getByRole('button', { name: 'Measure a front…' }).click()
+    await page.getByRole('spinbutton', { name: 'Points' }).fill('4')
+    await photo('6-compare-dialog')
+    await page.getByRole('button', { name: /^Measure \d+ variants/ }).click()
+    await noJobs(page)
+    await page.keyboard.press('6')
+    const measured = page.getByRole('listbox', { name: 'Measured' }).getByRole('option')
+    await expect.poll(() => measured.count()).toBeGreaterThan(5)
+    await measured.nth(3).click()
+    await page.getByRole('button', { name: 'Pin', exact: true }).click()
+    await page.getByRole('button', { name: 'Unpin' }).waitFor()
+    await measured.nth(4).click()
+    await page.locator('.plot canvas').waitFor()
+    await photo('6-compare')
+    await page.getByRole('tab', { name: /Predicted/ }).click()
+    await page.getByRole('listbox', { name: 'Predicted' }).getByRole('option').nth(2).click()
+    await page.getByRole('button', { name: 'Measure this point' }).click()
+    await noJobs(page)
+    await page.getByRole('combobox', { name: 'Metric' }).click()
+    await page.getByRole('option', { name: 'Top-1 accuracy' }).click()
+    await photo('6-compare-accuracy')
+    await page.locator('.screen').evaluate((screen) => screen.scrollTo(0, screen.scrollHeight))
+    await photo('6-compare-table')
+  })
+
+  test('Export writes a verified file and guards what stands there', async () => {
+    const { page } = house
+    await page.getByRole('tab', { name: /Measured/ }).click()
+    await page.keyboard.press('7')
+    const go = page.getByRole('button', { name: 'Export', exact: true }).last()
+    await go.click()
+    await page.getByRole('heading', { name: 'Exported' }).waitFor({ timeout: 60_000 })
+    expect(await page.getByText(/sha256 [0-9a-f]{64}/).count()).toBeGreaterThan(0)
+    await noJobs(page)
+    await photo('7-export')
+    await go.click()
+    await page.getByRole('alert').waitFor()
+    await photo('7-export-conflict')
+  })
+
+  test('shortcuts, theme switch and recent projects', async () => {
+    const { page } = house
+    await page.keyboard.press('Escape')
+    await page.locator('main').focus()
+    await page.keyboard.press('?')
+    await page.getByRole('dialog', { name: 'Keyboard' }).waitFor()
+    await page.keyboard.press('Escape')
+    const button = page.getByRole('button', { name: /^Theme:/ })
+    await button.click()
+    await button.click()
+    expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark')
+    await page.reload()
+    expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark')
+    await page.getByRole('heading', { name: 'Recent projects' }).waitFor()
+    await page
+      .getByRole('button', { name: /vision|Image/i })
+      .first()
+      .waitFor()
+    await photo('1-home-recent')
+  })
+
+  test('the page complained about nothing', () => {
+    expect(house.complaints).toEqual([])
+  })
+})

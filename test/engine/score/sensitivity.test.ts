@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest'
+import type { Layer, Network } from '../../../src-main/engine/checkpoint/network.ts'
+import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
+import { readMatrix, toMemoryOrder, weightReader } from '../../../src-main/engine/checkpoint/weights.ts'
+import { openDataset } from '../../../src-main/engine/data/open.ts'
+import type { Dataset } from '../../../src-main/engine/data/types.ts'
+import { createJudge } from '../../../src-main/engine/evaluate/judge.ts'
+import { segment } from '../../../src-main/engine/graph/segment.ts'
+import { dequantize } from '../../../src-main/engine/quantize/dequantize.ts'
+import { applyOption, optionsFor } from '../../../src-main/engine/quantize/options.ts'
+import { openSession } from '../../../src-main/engine/runtime/session.ts'
+import { measureSensitivity } from '../../../src-main/engine/score/sensitivity.ts'
+import { dataPath, hasData } from '../../helpers/data.ts'
+import { imageData, quiet, residualNetwork } from './network.ts'
+
+/** The same loss without cuts or weight inputs: the whole network with the weight replaced, against the original. */
+async function lossByHand(network: Network, dataset: Dataset, layer: Layer, bits: number, samples: number) {
+  const option = optionsFor(layer).find((one) => one.bits === bits)
+  if (option === undefined || network.graph === null) throw new Error('no such option')
+  const weight = toMemoryOrder(layer, dequantize(applyOption(readMatrix(network, layer), option)))
+  const overrides = new Map([[layer.name, weight]])
+  const judge = await createJudge(network, { device: 'cpu', notify: () => undefined })
+  const graph = segment(network.graph, { outputs: [judge.value] })
+  const original = await openSession(graph, weightReader(network), { device: 'cpu' }, () => undefined)
+  const candidate = await openSession(graph, weightReader(network, overrides), { device: 'cpu' }, () => undefined)
+  let [sum, rows] = [0, 0]
+  for await (const { feeds, targets } of dataset.calibrate.batches({ batchSize: 2, limit: samples })) {
+    const fed = Object.fromEntries(original.inputNames.map((name) => [name, feeds[name] as never]))
+    const a = (await original.run(fed))[judge.value]?.data as Float32Array
+    const b = (await candidate.run(fed))[judge.value]?.data as Float32Array
+    const head = layer.name === network.head?.weight ? weight : undefined
+    const { kl } = await judge.compare(a, b, targets, head)
+    sum += kl.reduce((total, value) => total + value, 0)
+    rows += kl.length
+  }
+  await Promise.all([original.release(), candidate.release(), judge.release()])
+  return sum / rows
+}
+
+const measureAll = async (network: Network, dataset: Dataset | null, samples: number) => {
+  const blocks = [-1, ...network.blocks.map(({ index }) => index)]
+  const results = []
+  for (const block of blocks) {
+    results.push(await measureSensitivity({ network, dataset, block, samples, device: 'cpu' }, quiet))
+  }
+  return results
+}
+
+test('each loss behind a cut equals that of the whole network with the weight replaced', async () => {
+  const network = residualNetwork()
+  const dataset = imageData()
+  const results = await measureAll(network, dataset, 12)
+  const layers = results.flatMap((result) => result.layers)
+  expect(layers.map(({ name }) => name).sort()).toEqual(
+    network.layers
+      .filter(({ compressible }) => compressible)
+      .map(({ name }) => name)
+      .sort(),
+  )
+  expect(results.every(({ samples, source }) => samples === 12 && source.includes('12 images'))).toBe(true)
+  for (const { name, losses } of layers) {
+    const layer = network.layers.find((one) => one.name === name)
+    if (layer === undefined) throw new Error(name)
+    expect(losses.at(-1)).toEqual({ option: 'keep', loss: 0, error: 0 })
+    for (const bits of [2, 4]) {
+      const found = losses[bits - 2]?.loss ?? NaN
+      const expected = await lossByHand(network, dataset, layer, bits, 12)
+      expect(found, `${name} at ${bits} bits`).toBeGreaterThan(0)
+      expect(Math.abs(found / expected - 1), `${name} at ${bits} bits`).toBeLessThan(1e-3)
+    }
+    losses.slice(1).forEach(({ error }, i) => expect(error).toBeLessThan(losses[i]?.error ?? 0))
+  }
+})
+
+test('without data the relative weight error stands in, and says so', async () => {
+  const [result] = await measureAll(residualNetwork(), null, 8)
+  expect(result).toMatchObject({ samples: 0, source: 'weight error only (no data)' })
+  for (const { losses } of result?.layers ?? []) for (const { loss, error } of losses) expect(loss).toBe(error)
+})
+
+test.skipIf(!hasData)('a tied head changes with the embedding, an untied one alone', async () => {
+  for (const [model, names] of [
+    ['stories260K', ['model.embed_tokens.weight']],
+    ['novels-5m', ['lm_head.weight', 'model.embed_tokens.weight']],
+  ] as const) {
+    const network = openNetwork(dataPath(model))
+    const dataset = await openDataset({ path: dataPath(model), split: 'auto' }, network)
+    const result = await measureSensitivity({ network, dataset, block: -1, samples: 1, device: 'cpu' }, quiet)
+    expect(result.layers.map(({ name }) => name).sort()).toEqual(names)
+    for (const { name, losses } of result.layers) {
+      const layer = network.layers.find((one) => one.name === name)
+      if (layer === undefined) throw new Error(name)
+      const expected = await lossByHand(network, dataset, layer, 3, 1)
+      expect(Math.abs((losses[1]?.loss ?? NaN) / expected - 1), name).toBeLessThan(1e-3)
+    }
+  }
+})

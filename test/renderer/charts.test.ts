@@ -1,0 +1,191 @@
+import { expect, test } from 'vitest'
+import { budgetCurveOption } from '../../src-renderer/charts/budgetCurve.ts'
+import { frontOption, frontScales, type FrontChartData, markAt } from '../../src-renderer/charts/front.ts'
+import { bar, histogramOption } from '../../src-renderer/charts/histogram.ts'
+import { band, errorBar } from '../../src-renderer/charts/marks.ts'
+import type { ChartTheme } from '../../src-renderer/charts/theme.ts'
+import { linearTicks, logExtent, logTicks } from '../../src-renderer/charts/ticks.ts'
+
+const theme: ChartTheme = {
+  ink: 'ink',
+  ink2: 'ink2',
+  ink3: 'ink3',
+  line: 'line',
+  grid: 'grid',
+  surface: 'surface',
+  accent: 'accent',
+  accentSoft: 'accentSoft',
+  measured: 'measured',
+  uniform: 'uniform',
+  font: 'font',
+  animates: false,
+}
+interface Series {
+  id: string
+  data: unknown[]
+  itemStyle?: { color: string }
+}
+const series = (option: object, id: string): Series => {
+  const found = (option as { series: Series[] }).series.find((one) => one.id === id)
+  if (!found) throw new Error(`no series ${id}`)
+  return found
+}
+const mark = (key: string, x: number, y: number, more = {}) => ({
+  key,
+  x,
+  y,
+  low: y * 0.8,
+  high: y * 1.3,
+  label: key,
+  isPinned: false,
+  ...more,
+})
+const front: FrontChartData = {
+  predictedCurve: [
+    { x: 1, y: 0.5, low: 1e-9, high: 0.9 },
+    { x: 2, y: 0.05, low: 0.04, high: 0.08 },
+  ],
+  predicted: [mark('p', 1.5, 0.2)],
+  uniformPredicted: [mark('u', 1.6, 0.3)],
+  planned: [mark('m', 1.4, 0.21)],
+  uniform: [mark('v', 1.7, 0.28, { low: null, high: null })],
+  baseline: null,
+  chosen: 'm',
+  hovered: 'p',
+  x: { title: 'size', write: String },
+  y: { title: 'loss', write: String, isLog: true },
+}
+
+test('ticks are round numbers inside their range', () => {
+  expect(linearTicks(0, 1)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1])
+  expect(linearTicks(-0.4, 0.4, 4)).toEqual([-0.4, -0.2, 0, 0.2, 0.4])
+  expect(logTicks(0.002, 9)).toEqual([0.003, 0.01, 0.03, 0.1, 0.3, 1, 3])
+  expect(logTicks(1e-8, 1)).toEqual([1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1])
+  expect(logTicks(0, 1)).toEqual([0])
+  for (const [low, high] of [
+    [0.9, 1.7],
+    [52, 185],
+    [3.3, 3.9],
+  ] as const) {
+    const ticks = logTicks(low, high)
+    expect(ticks.length).toBeGreaterThan(1)
+    expect(Math.min(...ticks)).toBeGreaterThanOrEqual(low)
+    expect(Math.max(...ticks)).toBeLessThanOrEqual(high)
+  }
+})
+
+test('a logarithmic extent ignores what it cannot show', () => {
+  expect(logExtent([0, -1, Number.NaN, Infinity])).toBeNull()
+  expect(logExtent([0, 2, 8], 2)).toEqual([1, 16])
+})
+
+test('predicted is hollow, measured is filled, and no point is in both', () => {
+  const option = frontOption(front, theme)
+  const fill = (id: string) =>
+    (series(option, id).data as { itemStyle: { color: string } }[]).map((dot) => dot.itemStyle.color)
+  expect(fill('predicted')).toEqual(['surface'])
+  expect(fill('uniformPredicted')).toEqual(['surface'])
+  expect(fill('planned')).toEqual(['measured'])
+  expect(fill('uniform')).toEqual(['uniform'])
+})
+
+test('the scales hold every point, and an interval down to nothing does not stretch them', () => {
+  const { x, y } = frontScales(front)
+  for (const name of ['predicted', 'uniformPredicted', 'planned', 'uniform'] as const)
+    for (const point of front[name]) {
+      expect(point.x).toBeGreaterThanOrEqual(x.min)
+      expect(point.x).toBeLessThanOrEqual(x.max)
+      expect(point.y).toBeGreaterThanOrEqual(y.min)
+      expect(point.y).toBeLessThanOrEqual(y.max)
+    }
+  expect(y.min).toBeGreaterThan(1e-3)
+})
+
+test('only points that have an interval get an error bar, and the chosen one stands out', () => {
+  const option = frontOption(front, theme)
+  expect(series(option, 'plannedInterval').data.length).toBe(1)
+  expect(series(option, 'uniformInterval').data.length).toBe(0)
+  const dot = (id: string) => series(option, id).data[0] as { symbolSize: number; label: { show: boolean } }
+  expect(dot('planned').symbolSize).toBe(19)
+  expect(dot('planned').label.show).toBe(true)
+  expect(dot('predicted').symbolSize).toBe(11)
+  expect(dot('uniform').label.show).toBe(false)
+})
+
+test('what is pointed at is found again by series and index', () => {
+  expect(markAt(front, 'uniform', 0)?.key).toBe('v')
+  expect(markAt(front, 'band', 0)).toBeNull()
+  expect(markAt(front, 'planned', 7)).toBeNull()
+})
+
+test('an empty front still makes an option', () => {
+  const empty = { ...front, predictedCurve: [], predicted: [], uniformPredicted: [], planned: [], uniform: [] }
+  const option = frontOption(empty, theme)
+  expect(series(option, 'band').data).toEqual([])
+})
+
+const api = {
+  value: (i: number) => [10, 20, 5][i] ?? 0,
+  coord: ([x, y]: [number, number]): [number, number] => [x, 100 - y],
+}
+
+test('the band goes along the top and back along the bottom, cut at the floor', () => {
+  const { shape } = band(api, front.predictedCurve, 0.01, 'c')
+  expect(shape.points).toEqual([
+    [1, 100 - 0.9],
+    [2, 100 - 0.08],
+    [2, 100 - 0.04],
+    [1, 100 - 0.01],
+  ])
+})
+
+test('an error bar spans its two ends with caps', () => {
+  const [stem, low, high] = errorBar(api, 'c').children
+  expect(stem?.shape).toEqual({ x1: 10, y1: 80, x2: 10, y2: 95 })
+  expect(low?.shape).toEqual({ x1: 6, y1: 80, x2: 14, y2: 80 })
+  expect(high?.shape).toEqual({ x1: 6, y1: 95, x2: 14, y2: 95 })
+})
+
+test('the histogram draws every bin and marks only what lies in range', () => {
+  const histogram = {
+    layer: 'w',
+    edges: [-1, 0, 1],
+    counts: [3, 5],
+    min: -1,
+    max: 1,
+    mean: 0.25,
+    standardDeviation: 0.9,
+    zeros: 0,
+    nonFinite: 0,
+  }
+  const counts = series(histogramOption(histogram, theme), 'counts') as Series & {
+    markLine: { data: { name: string }[] }
+  }
+  expect(counts.data).toEqual([
+    [-1, 0, 3],
+    [0, 1, 5],
+  ])
+  expect(counts.markLine.data.map(({ name }) => name)).toEqual(['mean', '−1 sd'])
+  expect(bar(api, theme).shape).toEqual({ x: 10, y: 95, width: 9.5, height: 5 })
+})
+
+test('the budget curve shares the slider’s scale and leaves out what lies beyond it', () => {
+  const point = (averageBits: number, loss: number) => ({ averageBits, loss, bytes: 1, lossLow: 0, lossHigh: 0 })
+  const option = budgetCurveOption(
+    {
+      predicted: [point(8, 0.001), point(2, 1), point(20, 1e-6)],
+      uniform: [point(4, 0)],
+      measured: [],
+      here: { bits: 4, loss: 0.1, low: 0.05, high: 0.2 },
+      minBits: 2,
+      maxBits: 8,
+    },
+    theme,
+  )
+  expect(series(option, 'predicted').data).toEqual([
+    [2, 1],
+    [8, 0.001],
+  ])
+  expect(series(option, 'uniform').data).toEqual([])
+  expect(series(option, 'here').data).toEqual([[4, 0.1]])
+})

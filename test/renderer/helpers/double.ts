@@ -1,0 +1,349 @@
+import type { ChannelName, ParsedArguments, Result } from '../../../src-preload/contract/channels.ts'
+import { channels } from '../../../src-preload/contract/channels.ts'
+import type { Transport } from '../../../src-preload/contract/client.ts'
+import { Fault, toFault } from '../../../src-preload/contract/fault.ts'
+import type { Job, JobKind } from '../../../src-preload/contract/job.ts'
+import type { Project } from '../../../src-preload/contract/project.ts'
+import type { MeasuredPoint } from '../../../src-preload/contract/results.ts'
+import { methods } from './methods.ts'
+import * as made from './network.ts'
+
+type Answers = { [N in ChannelName]: (args: ParsedArguments<N>) => Result<N> | Promise<Result<N>> }
+
+export interface Double extends Transport {
+  readonly calls: { channel: string; args: unknown }[]
+  push(event: 'jobs' | 'project' | 'open', snapshot: unknown): void
+  readonly project: Project
+  /** Replaces one answer. */
+  set<N extends ChannelName>(channel: N, answer: Answers[N]): void
+  /** Ends the oldest live job, with what it makes. */
+  finish(): void
+  jobs: Job[]
+}
+
+const folder = '/home/someone/lathe/novels-5m'
+
+export function emptyProject(): Project {
+  return {
+    folder,
+    name: 'novels-5m',
+    device: 'cpu',
+    checkpoint: made.checkpoint,
+    data: null,
+    scores: [],
+    sensitivity: { measured: 0, total: 406, samples: 0, source: 'weight error only (no data)' },
+    variants: [],
+    evaluations: [],
+    exports: [],
+  }
+}
+
+/** Lathe in memory: answers every channel from the made-up network; jobs end when the test says so. */
+export function createDouble(start: Project = emptyProject()): Double {
+  const calls: Double['calls'] = []
+  const listeners = new Map<string, Set<(snapshot: unknown) => void>>()
+  let project = start
+  let lastId = 0
+  const double: Partial<Double> & { jobs: Job[] } = { jobs: [] }
+  const pending = new Map<string, () => void>()
+
+  function push(event: string, snapshot: unknown): void {
+    for (const listener of listeners.get(event) ?? []) listener(snapshot)
+  }
+  function change(next: Partial<Project>): Project {
+    project = { ...project, ...next }
+    push('project', project)
+    return project
+  }
+  function begin(kind: JobKind, title: string, step: string, done: (id: string) => void): { job: string } {
+    const id = `job-${++lastId}`
+    const job: Job = {
+      id,
+      project: folder,
+      kind,
+      title,
+      state: 'running',
+      unitsDone: 21,
+      unitsTotal: 58,
+      progress: 21 / 58,
+      step,
+      elapsedMs: 8200,
+      remainingMs: 14_400,
+      notices: [],
+      fault: null,
+      result: null,
+    }
+    double.jobs = [...double.jobs, job]
+    pending.set(id, () => done(id))
+    push('jobs', double.jobs)
+    return { job: id }
+  }
+  function setJob(id: string, next: Partial<Job>): void {
+    double.jobs = double.jobs.map((job) => (job.id === id ? { ...job, ...next } : job))
+    push('jobs', double.jobs)
+  }
+  function judge(variant: string | null, loss: number, bytes: number): void {
+    const metric = (value: number, spread: number) => ({ value, low: value - spread, high: value + spread })
+    const metrics = {
+      perplexity: metric(30.4995 * Math.exp(loss * 0.8), 0.42),
+      crossEntropy: metric(3.4177 + loss * 0.8, 0.014),
+      ...(variant === null
+        ? {}
+        : {
+            klDivergence: { value: loss, low: loss * 0.95, high: loss * 1.06 },
+            agreement: metric(Math.exp(-2.2 * Math.sqrt(loss)), 0.006),
+            logPerplexityRatio: metric(loss * 0.8, loss * 0.05),
+          }),
+    }
+    const id = `evaluation-${++lastId}`
+    const evaluation = {
+      id,
+      variant,
+      samples: 178,
+      predictions: 44_492,
+      metrics,
+      bytes,
+      seconds: 3.4,
+      samplesPerSecond: 52.3,
+      device: 'cpu',
+      data: made.data.fingerprint,
+      part: 'evaluate' as const,
+      notices: [],
+    }
+    change({ evaluations: [...project.evaluations, evaluation] })
+  }
+  function makeVariant(name: string, plan: ReturnType<typeof made.solve>, uniform: boolean): void {
+    const id = `variant-${++lastId}`
+    const variant = {
+      id,
+      name,
+      recipeId: id,
+      bytes: plan.predicted.bytes,
+      averageBits: plan.predicted.averageBits,
+      predictedLoss: plan.predicted.loss,
+      uniform,
+      pinned: false,
+      createdAt: '2026-01-02T10:00:00.000Z',
+    }
+    change({ variants: [...project.variants, variant] })
+    judge(id, plan.predicted.loss * (uniform ? 1.12 : 1.06), plan.predicted.bytes)
+  }
+  const original = (): void => {
+    if (!project.evaluations.some((one) => one.variant === null)) judge(null, 0, made.checkpoint.bytes)
+  }
+  const measured = (): MeasuredPoint[] =>
+    project.evaluations.map((evaluation) => {
+      const variant = project.variants.find((one) => one.id === evaluation.variant)
+      const loss = evaluation.metrics.klDivergence ?? { value: 0, low: 0, high: 0 }
+      return {
+        variant: evaluation.variant,
+        label: variant?.name ?? 'Original',
+        kind: variant ? (variant.uniform ? 'uniform' : 'planned') : 'original',
+        bytes: evaluation.bytes,
+        averageBits: variant?.averageBits ?? 32,
+        loss: loss.value,
+        lossLow: loss.low ?? loss.value,
+        lossHigh: loss.high ?? loss.value,
+        predictedLoss: variant?.predictedLoss ?? null,
+        metrics: evaluation.metrics,
+        pinned: variant?.pinned ?? false,
+      }
+    })
+
+  const answers: Answers = {
+    'app.info': () => ({ version: '0.1.0', platform: 'linux', home: '/home/someone', door: 'web' }),
+    'device.list': () => made.devices,
+    'method.list': () => methods,
+    'files.list': ({ folder: asked }) => ({
+      folder: asked ?? '/home/someone',
+      parent: asked === '/' ? null : '/home',
+      entries: [
+        { name: 'models', path: '/home/someone/models', kind: 'folder', bytes: 0, openable: false },
+        { name: 'novels-5m', path: '/home/someone/novels-5m', kind: 'folder', bytes: 0, openable: true },
+        { name: 'notes.txt', path: '/home/someone/notes.txt', kind: 'file', bytes: 1200, openable: false },
+        { name: 'resnet32.onnx', path: '/home/someone/resnet32.onnx', kind: 'file', bytes: 1_870_000, openable: true },
+      ],
+      truncated: false,
+    }),
+    'files.pick': () => ({ supported: false, path: null }),
+    'files.reveal': () => ({ supported: false }),
+    'checkpoint.inspect': () => made.checkpoint,
+    'checkpoint.histogram': ({ layer, bins }) => {
+      const edges = Array.from({ length: bins + 1 }, (_, i) => -0.4 + (0.8 * i) / bins)
+      const counts = edges.slice(1).map((edge) => Math.round(4000 * Math.exp(-((edge - 0.006) ** 2) / 0.012)))
+      return {
+        layer,
+        edges,
+        counts,
+        min: -0.4,
+        max: 0.4,
+        mean: 0.0011,
+        standardDeviation: 0.0774,
+        zeros: 12,
+        nonFinite: 0,
+      }
+    },
+    'data.describe': () => made.data,
+    'project.recent': () => [
+      {
+        folder,
+        name: 'novels-5m',
+        checkpoint: '/models/novels-5m',
+        openedAt: '2026-01-02T09:00:00.000Z',
+        exists: true,
+      },
+      {
+        folder: '/home/someone/lathe/resnet32',
+        name: 'resnet32',
+        checkpoint: '/models/cifar10/resnet32.onnx',
+        openedAt: '2025-12-20T09:00:00.000Z',
+        exists: true,
+      },
+      {
+        folder: '/mnt/stick/vit',
+        name: 'vit-tiny',
+        checkpoint: '/mnt/stick/vit_tiny_cifar10.onnx',
+        openedAt: '2025-11-02T09:00:00.000Z',
+        exists: false,
+      },
+    ],
+    'project.create': () => project,
+    'project.createSample': () => change({ data: made.data }),
+    'project.open': () => project,
+    'project.get': () => project,
+    'project.forget': () => ({}),
+    'project.setDevice': ({ device }) => change({ device }),
+    'project.setData': ({ path }) => {
+      if (path?.includes('missing'))
+        throw new Fault('not-found', 'There is no data at this path.', {
+          hint: 'Check the spelling.',
+          data: { file: path },
+        })
+      return change({ data: path === null ? null : made.data })
+    },
+    'score.start': ({ method }) =>
+      begin('score', 'Score layers', 'model.layers.2', () => {
+        const blocks = Array.from({ length: 8 }, (_, i) => ({ key: String(i), value: 0.2 + ((i * 37) % 11) / 10 }))
+        const values =
+          method === 'zd' ? blocks : made.layers.map((row) => ({ key: row.name, value: row.parameters / 6e5 }))
+        change({
+          scores: [
+            ...project.scores,
+            { method, per: method === 'zd' ? 'block' : 'layer', values, samples: 0, seconds: 1.2 },
+          ],
+        })
+      }),
+    'score.get': ({ method }) => project.scores.find((score) => score.method === method) ?? null,
+    'sensitivity.start': () =>
+      begin('sensitivity', 'Measure sensitivity', 'model.layers.2.mlp.up_proj.weight at 3 bits', () =>
+        change({
+          sensitivity: {
+            measured: 406,
+            total: 406,
+            samples: 8,
+            source: 'measured one layer at a time on 8 windows of 256 tokens',
+          },
+        }),
+      ),
+    'option.list': () => made.options,
+    'plan.solve': ({ budget, uniform, locked }) => made.solve(budget, locked, uniform),
+    'run.start': ({ recipe, name }) =>
+      begin('run', name ?? 'Run', 'model.layers.3.self_attn.q_proj.weight', () => {
+        original()
+        const bits = recipe.layers[0]?.option.bits ?? 4
+        const locked = Object.fromEntries(recipe.layers.map((row) => [row.name, row.option.id]))
+        makeVariant(name ?? `Planned ${bits}`, made.solve({ bits: 8 }, locked), false)
+      }),
+    'variant.pin': ({ variant, pinned }) =>
+      change({ variants: project.variants.map((one) => (one.id === variant ? { ...one, pinned } : one)) }),
+    'variant.rename': ({ variant, name }) =>
+      change({ variants: project.variants.map((one) => (one.id === variant ? { ...one, name } : one)) }),
+    'variant.remove': ({ variant }) =>
+      change({
+        variants: project.variants.filter((one) => one.id !== variant),
+        evaluations: project.evaluations.filter((one) => one.variant !== variant),
+      }),
+    'variant.recipe': () => made.solve({ bits: 4 }, {}).recipe,
+    'evaluate.start': ({ variant }) =>
+      begin('evaluate', 'Evaluate', 'window 31', () => judge(variant, 0.01, made.checkpoint.bytes)),
+    'front.get': () => ({
+      predicted: Array.from({ length: 49 }, (_, i) => made.frontPoint(made.solve({ bits: 2 + i / 8 }, {}))),
+      measured: measured(),
+      uniform: [2, 3, 4, 5, 6, 7, 8].map((bits) => made.frontPoint(made.solve({ bits }, {}, true))),
+      calibration: { factor: 1.06, spearman: 0.98, points: project.variants.length },
+    }),
+    'front.start': ({ budgets, uniform }) =>
+      begin('front', `Measure ${budgets.length} points of the front`, 'model.layers.5.mlp.down_proj.weight', () => {
+        original()
+        for (const budget of budgets) {
+          const plan = made.solve(budget, {})
+          makeVariant(`Planned ${plan.predicted.averageBits.toFixed(2)} bits`, plan, false)
+          if (uniform && 'bits' in budget)
+            makeVariant(`Uniform ${budget.bits} bits`, made.solve(budget, {}, true), true)
+        }
+      }),
+    'export.start': ({ variant, path }) =>
+      begin('export', 'Export', 'verifying', () => {
+        const bytes = project.variants.find((one) => one.id === variant)?.bytes ?? 0
+        change({
+          exports: [
+            ...project.exports,
+            {
+              id: `export-${++lastId}`,
+              variant,
+              format: 'onnx',
+              folder: '/home/someone/lathe/novels-5m/exports',
+              files: [{ path, bytes, sha256: 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c' }],
+              verified: [
+                'Reopened in a fresh session on CPU, 4 windows run',
+                'Largest difference to the variant’s logits 1.9e-6 (allowed 1e-3)',
+                'Same top answer on 1,020 of 1,020 tokens',
+              ],
+              plannedBytes: bytes,
+            },
+          ],
+        })
+      }),
+    'job.list': () => double.jobs,
+    'job.cancel': ({ job }) => (setJob(job, { state: 'cancelled' }), {}),
+    'job.resume': ({ job }) => (setJob(job, { state: 'running' }), {}),
+    'job.dismiss': ({ job }) => {
+      double.jobs = double.jobs.filter((one) => one.id !== job)
+      push('jobs', double.jobs)
+      return {}
+    },
+  }
+
+  return Object.assign(double, {
+    calls,
+    push,
+    get project() {
+      return project
+    },
+    set<N extends ChannelName>(channel: N, answer: Answers[N]) {
+      answers[channel] = answer as (typeof answers)[N]
+    },
+    finish() {
+      const job = double.jobs.find((one) => one.state === 'running')
+      if (!job) return
+      pending.get(job.id)?.()
+      setJob(job.id, { state: 'done', progress: 1, unitsDone: job.unitsTotal, remainingMs: 0 })
+    },
+    async invoke(channel: string, args: unknown) {
+      calls.push({ channel, args })
+      try {
+        const name = channel as ChannelName
+        const parsed = channels[name].args.parse(args ?? {})
+        const answer = answers[name] as (args: unknown) => unknown
+        return { ok: true as const, result: structuredClone(await answer(parsed)) }
+      } catch (error) {
+        return { ok: false as const, fault: toFault(error).toShape() }
+      }
+    },
+    subscribe(event: string, listener: (snapshot: unknown) => void) {
+      const all = listeners.get(event) ?? new Set()
+      listeners.set(event, all.add(listener))
+      return () => void all.delete(listener)
+    },
+  }) as Double
+}

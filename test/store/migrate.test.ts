@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { expect, test } from 'vitest'
+import { connectMemory } from '../../src-main/store/database.ts'
+import { latestVersion, migrate, type Migration, versionOf } from '../../src-main/store/migrate.ts'
+import { migrations } from '../../src-main/store/migrations/registry.ts'
+import { databaseName, openStore } from '../../src-main/store/open.ts'
+import { listOpenJobs } from '../../src-main/store/jobs.ts'
+import { readRecipe } from '../../src-main/store/recipes.ts'
+import { listVariants } from '../../src-main/store/variants.ts'
+import { makeProject } from './fixtures/project.ts'
+
+/** What was shipped stays as it was: a new migration adds a line here, an edited one fails. */
+const frozen: Record<number, string> = {
+  10: '0f9c3837d2a93c7adbad3c4a3545fe82152001580493af2cc7e8be5c76a9098a',
+}
+
+test('migrations are numbered by tens, in order, and those shipped are unchanged', () => {
+  const versions = migrations.map(({ version }) => version)
+  expect(versions).toEqual(versions.map((_, index) => (index + 1) * 10))
+  const hashes = migrations.map(({ version, sql }) => [version, createHash('sha256').update(sql).digest('hex')])
+  expect(Object.fromEntries(hashes)).toEqual(frozen)
+})
+
+test('rows written as raw SQL into schema 10 are read by today’s code', () => {
+  const db = connectMemory()
+  migrate(db)
+  db.exec(`
+    INSERT INTO checkpoints VALUES ('abc', '/m.onnx', '../m.onnx', '{}', '2026-01-01T00:00:00.000Z');
+    INSERT INTO recipes VALUES ('r1', 'abc',
+      '{"lathe":1,"checkpoint":{"name":"m","fingerprint":"abc"},"seed":0,"layers":[{"name":"w","option":{"id":"rtn-4-g64","method":"rtn","bits":4,"parameters":{"groupSize":64}}}]}',
+      '2026-01-01T00:00:00.000Z');
+    INSERT INTO jobs VALUES ('job-1', 'run', 'Compress', '{"recipe":null}', 'running', 2, 5, 0.4, 1500.5, '["a notice"]',
+      NULL, NULL, '2026-01-01T00:00:00.000Z');
+    INSERT INTO jobs VALUES ('job-2', 'export', 'Export', '{}', 'done', 1, 1, 1, 10, '[]', NULL, 'e', '2026-01-01T00:00:00.000Z');
+    INSERT INTO runs VALUES ('run-r1', 'r1', 'job-1', 'started', '2026-01-01T00:00:00.000Z');
+    INSERT INTO variants VALUES ('v1', 'run-r1', 'r1', '4 bits', 1000, 4.0, 0.25, 1, 0, '2026-01-01T00:00:00.000Z');
+  `)
+  expect(readRecipe(db, { id: 'r1' })?.layers[0]?.option).toEqual({
+    id: 'rtn-4-g64',
+    method: 'rtn',
+    bits: 4,
+    parameters: { groupSize: 64 },
+  })
+  expect(listOpenJobs(db)).toEqual([
+    {
+      id: 'job-1',
+      kind: 'run',
+      title: 'Compress',
+      args: { recipe: null },
+      state: 'running',
+      unitsDone: 2,
+      unitsTotal: 5,
+      progress: 0.4,
+      elapsedMs: 1500.5,
+      notices: ['a notice'],
+      fault: null,
+      result: null,
+    },
+  ])
+  expect(listVariants(db)).toEqual([
+    {
+      id: 'v1',
+      name: '4 bits',
+      recipeId: 'r1',
+      bytes: 1000,
+      averageBits: 4,
+      predictedLoss: 0.25,
+      uniform: true,
+      pinned: false,
+      createdAt: '2026-01-01T00:00:00.000Z',
+    },
+  ])
+  db.close()
+})
+
+const next: Migration = {
+  version: latestVersion() + 10,
+  title: 'a test',
+  sql: `CREATE TABLE later (a TEXT NOT NULL) STRICT; UPDATE projects SET name = 'migrated'`,
+}
+
+test('an older project is copied, then migrated; the copy opens as the old version', () => {
+  const folder = makeProject()
+  const store = openStore(folder, [...migrations, next])
+  expect(versionOf(store.read)).toBe(next.version)
+  expect(store.read.prepare<[], { name: string }>('SELECT name FROM projects').get()).toEqual({ name: 'migrated' })
+  store.close()
+  const copy = join(folder, `lathe.backup-${latestVersion()}.sqlite`)
+  const old = new Database(copy, { readonly: true })
+  expect(old.pragma('user_version', { simple: true })).toBe(latestVersion())
+  expect(old.prepare('SELECT name FROM projects').get()).toEqual({ name: 'tiny' })
+  expect(old.pragma('integrity_check', { simple: true })).toBe('ok')
+  old.close()
+})
+
+test('a migration that fails half way leaves the old project whole', () => {
+  const folder = makeProject()
+  const broken = { ...next, sql: `${next.sql}; INSERT INTO nowhere VALUES (1)` }
+  expect(() => openStore(folder, [...migrations, broken])).toThrow(/no such table/)
+  const store = openStore(folder)
+  expect(versionOf(store.read)).toBe(latestVersion())
+  expect(store.read.prepare('SELECT name FROM projects').get()).toEqual({ name: 'tiny' })
+  store.close()
+})
+
+test('a fresh project needs no copy', () => {
+  const folder = makeProject()
+  expect(existsSync(join(folder, databaseName))).toBe(true)
+  expect(readdirSync(folder).filter((name) => name.includes('backup'))).toEqual([])
+})
