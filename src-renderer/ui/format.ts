@@ -78,9 +78,10 @@ export function formatScientific(value: number | null | undefined): string {
   return `${mantissa.replace('-', minus)}×10${power}`
 }
 
-/** The same for round numbers on an axis: '0.01' rather than '0.0100'. */
+/** The same for round numbers on an axis: '0.01' rather than '0.0100', '10⁻⁴' rather than '1.0×10⁻⁴'. */
 export function trimZeros(text: string): string {
-  return text.replace(/(\.\d*?)0+(?=\D|$)/, '$1').replace(/\.(?=\D|$)/, '')
+  const trimmed = text.replace(/(\.\d*?)0+(?=\D|$)/, '$1').replace(/\.(?=\D|$)/, '')
+  return trimmed.replace(/^1×10/, '10')
 }
 
 /** KL divergence and other losses, in nats. */

@@ -61,7 +61,8 @@ test('axis ticks lose the zeros that say nothing, and only those', () => {
   expect(f.trimZeros('2.00 MB')).toBe('2 MB')
   expect(f.trimZeros('100 kB')).toBe('100 kB')
   expect(f.trimZeros('1.50 MB')).toBe('1.5 MB')
-  expect(f.trimZeros('1.0×10⁻⁴')).toBe('1×10⁻⁴')
+  expect(f.trimZeros('1.0×10⁻⁴')).toBe('10⁻⁴')
+  expect(f.trimZeros('2.0×10⁻⁴')).toBe('2×10⁻⁴')
 })
 
 test('a difference carries its sign', () => {

@@ -21,9 +21,15 @@ export function budgetOf(options: { bits?: number; bytes?: number }): Budget {
   return options.bits !== undefined ? { bits: options.bits } : { bytes: options.bytes as number }
 }
 
-/** Measures what the plan needs, then solves it. */
-export async function makePlan(session: Session, project: string, budget: Budget, uniform: boolean): Promise<Plan> {
-  await session.finish(await session.client.call('sensitivity.start', { project }))
+/** Measures what the plan needs, then solves it. One width for all layers needs no measurement, only its predicted loss does. */
+export async function makePlan(
+  session: Session,
+  project: string,
+  budget: Budget,
+  uniform: boolean,
+  measure = !uniform,
+): Promise<Plan> {
+  if (measure) await session.finish(await session.client.call('sensitivity.start', { project }))
   return await session.client.call('plan.solve', { project, budget, uniform })
 }
 
@@ -31,7 +37,8 @@ export const plan = (model: string, options: Options): Promise<void> =>
   withSession(options, async (session) => {
     const budget = budgetOf(options)
     const project = await openWork(session, model, options, options.data)
-    const made = await makePlan(session, project.folder, budget, options.uniform === true)
+    const uniform = options.uniform === true
+    const made = await makePlan(session, project.folder, budget, uniform, !uniform || options.data !== undefined)
     if (options.out !== undefined)
       writeFileSync(resolve(options.out), `${JSON.stringify(made.recipe, null, 2)}\n`, { flag: 'w' })
     print(options, made, () => words(made))

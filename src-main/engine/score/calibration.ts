@@ -1,5 +1,6 @@
 // What all measurements of one network on one data set share: the judge, the batches, and the activations at the blocks'
 // borders, computed once in one pass and kept in the engine's memory, bounded.
+import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { DeviceId } from '../../../src-preload/contract/project.ts'
 import type { Network } from '../checkpoint/network.ts'
 import type { Batch, Dataset } from '../data/types.ts'
@@ -57,6 +58,12 @@ async function open({ network, dataset, samples, device }: CalibrationKey, conte
   const batchSize = batchSizeFor(network)
   const batches: Batch[] = []
   for await (const batch of dataset.calibrate.batches({ batchSize, limit: samples })) batches.push(batch)
+  if (batches.length === 0) {
+    throw new Fault('bad-data', `${dataset.path}: there are no calibration samples to measure on.`, {
+      hint: 'Give the calibration part some samples, or measure without data.',
+      data: { file: dataset.path },
+    })
+  }
   const stored: Map<string, TensorValue>[] = batches.map(() => new Map())
   const part = { ...dataset.calibrate, batches: () => batches.values() as Generator<Batch> }
 

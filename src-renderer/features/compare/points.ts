@@ -89,6 +89,16 @@ export function frontItems(front: Front): FrontItems {
   }
 }
 
+/** What is chosen before the person chose: the newest question is usually about four bits. */
+export function startingPoint({ measured, predicted }: FrontItems): FrontItem | null {
+  const planned = (items: FrontItem[]) => items.filter((item) => item.kind === 'planned')
+  const from = [planned(measured), measured, planned(predicted), predicted].find((items) => items.length > 0) ?? []
+  return from.reduce<FrontItem | null>(
+    (best, item) => (!best || Math.abs(item.averageBits - 4) < Math.abs(best.averageBits - 4) ? item : best),
+    null,
+  )
+}
+
 export interface FrontView {
   x: FrontX
   metric: string

@@ -78,6 +78,11 @@ test('without data the relative weight error stands in, and says so', async () =
   for (const { losses } of result?.layers ?? []) for (const { loss, error } of losses) expect(loss).toBe(error)
 })
 
+test('a data set without calibration samples is refused', async () => {
+  const args = { network: residualNetwork(), dataset: imageData(0), block: 0, samples: 8, device: 'cpu' } as const
+  await expect(measureSensitivity(args, quiet)).rejects.toMatchObject({ code: 'bad-data' })
+})
+
 test.skipIf(!hasData)('a tied head changes with the embedding, an untied one alone', async () => {
   for (const [model, names] of [
     ['stories260K', ['model.embed_tokens.weight']],
