@@ -87,7 +87,7 @@ export function migration(id: string, registry: string): { file: string; text: s
   const version = last + 10
   const file = `${String(version).padStart(4, '0')}-${id}.ts`
   const name = camelCase(id)
-  const text = `import type { Migration } from '../migrate.ts'
+  const text = `import type { Migration } from './migration.ts'
 
 export const ${name}: Migration = {
   version: ${version},

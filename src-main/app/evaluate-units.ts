@@ -17,14 +17,26 @@ export interface Candidate {
   name: string
 }
 
+/** Another checkpoint to compare with, in place of the project's own. */
+export interface Other {
+  path: string
+  fingerprint: string
+}
+
 /** The same measurement has the same id, so it is made once. */
-export function evaluationId(subject: Subject, variant: string | null, device: DeviceId): string {
+export function evaluationId(
+  subject: Subject,
+  variant: string | null,
+  device: DeviceId,
+  against: string | null = null,
+): string {
   const identity = {
     checkpoint: subject.row.checkpoint,
     data: subject.data,
     split: subject.dataSet?.split,
     variant,
     device,
+    ...(against === null ? {} : { against }),
   }
   return `evaluation-${createHash('sha256').update(canonicalJson(identity)).digest('hex').slice(0, 32)}`
 }
@@ -32,12 +44,12 @@ export function evaluationId(subject: Subject, variant: string | null, device: D
 export function evaluateUnit(
   context: AppContext,
   project: OpenProject,
-  args: { subject: Subject; checkpoint: string; data: DataReference; candidate: Candidate },
+  args: { subject: Subject; checkpoint: string; data: DataReference; candidate: Candidate; against?: Other | null },
 ): Unit & { id: string } {
-  const { subject, candidate } = args
+  const { subject, candidate, against = null } = args
   const { store } = project
   const { device } = subject.row
-  const id = evaluationId(subject, candidate.variant?.id ?? null, device)
+  const id = evaluationId(subject, candidate.variant?.id ?? null, device, against?.fingerprint ?? null)
   const samples = subject.dataSet?.summary.evaluate ?? 1
   return {
     id,
@@ -53,14 +65,22 @@ export function evaluateUnit(
           checkpoint: args.checkpoint,
           data: args.data,
           artifacts: candidate.variant ? artifactsOf(project, candidate.variant.recipe) : null,
-          against: null,
+          against: against?.path ?? null,
           part: 'evaluate',
           device,
         },
         hooks,
       )
-      const evaluation = { ...result, id, variant: candidate.variant?.id ?? null, bytes: candidate.bytes }
-      saveEvaluation(store.write, { checkpoint: subject.row.checkpoint, data: subject.data, evaluation })
+      const evaluation = {
+        ...result,
+        id,
+        variant: candidate.variant?.id ?? null,
+        ...(against === null ? {} : { against: against.fingerprint }),
+        bytes: candidate.bytes,
+      }
+      // Kept apart from comparisons with the project's own checkpoint: it is no point of its front.
+      const data = against === null ? subject.data : `${subject.data} against ${against.fingerprint}`
+      saveEvaluation(store.write, { checkpoint: subject.row.checkpoint, data, evaluation })
       announce(context, project)
     },
   }

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { Fault } from '../../src-preload/contract/fault.ts'
+import { fitsCheckpoint, formatsFor, type MethodSummary } from '../../src-preload/contract/methods.ts'
 import type { Recipe } from '../../src-preload/contract/plan.ts'
 import type { Variant } from '../../src-preload/contract/results.ts'
 import type { Handlers } from '../../src-preload/contract/server.ts'
@@ -12,7 +13,7 @@ import { artifactsOf, compressUnits } from './compress-units.ts'
 import type { AppContext } from './context.ts'
 import { methodsOf } from './method.ts'
 import { loadCandidates, planFormat } from './candidates.ts'
-import { dataReference, type OpenProject } from './projects.ts'
+import { dataReference, type OpenProject, type Subject, subjectOf } from './projects.ts'
 import { announce } from './snapshot.ts'
 import { requireVariant } from './variant.ts'
 import { startJob, verifiedSubject } from './work.ts'
@@ -25,17 +26,41 @@ const exportArgs = z.object({
   askedAtMs: z.number(),
 })
 
-/** The file that will be written: a path with the format's extension is that file, any other is a folder for it. */
-async function targetOf(context: AppContext, path: string, format: string): Promise<string> {
-  const { exports: exporters } = await methodsOf(context)
-  const exporter = exporters.find(({ id }) => id === format)
-  if (!exporter)
-    throw new Fault('bad-arguments', `There is no export format "${format}".`, {
-      hint: `Known: ${exporters.map(({ id }) => id).join(', ')}.`,
-      data: { field: 'format', found: format },
+/** The format asked for, or the one plans are made for. Faults where there is none of that name, or it does not fit. */
+async function formatOf(context: AppContext, subject: Subject, wanted: string | undefined): Promise<MethodSummary> {
+  if (wanted === undefined) return planFormat(context, subject)
+  const { methods } = await methodsOf(context)
+  const { summary } = subject.checkpoint
+  const fitting = formatsFor(methods, summary).map(({ id }) => id)
+  const format = methods.find(({ family, id }) => family === 'export' && id === wanted)
+  const data = { field: 'format', found: wanted }
+  if (!format)
+    throw new Fault('bad-arguments', `There is no export format "${wanted}".`, {
+      hint: `For this checkpoint: ${fitting.join(', ')}.`,
+      data,
     })
+  if (fitsCheckpoint(format, summary)) return format
+  const why = summary.task === 'none' ? 'it holds tensors only, without a graph' : 'it is not a safetensors checkpoint'
+  throw new Fault('unsupported', `${summary.name} cannot be exported as ${format.title}: ${why}.`, {
+    hint: `For this checkpoint: ${fitting.join(', ')}.`,
+    data,
+  })
+}
+
+/** The file that will be written: a path with the format's extension is that file, any other is a folder for it. A path
+ *  with another format's extension is a mistake. */
+async function targetOf(context: AppContext, path: string, { title, file }: MethodSummary): Promise<string> {
   const whole = resolve(path)
-  return extname(whole).toLowerCase() === exporter.extension ? whole : join(whole, `model${exporter.extension}`)
+  const own = file?.extension ?? ''
+  const found = extname(whole).toLowerCase()
+  if (found === own) return whole
+  const { methods } = await methodsOf(context)
+  if (methods.some((method) => method.file?.extension === found))
+    throw new Fault('bad-arguments', `${path}: a file of ${title} ends in ${own}, not in ${found}.`, {
+      hint: `Name it ${own}, name a folder, or choose another format.`,
+      data: { field: 'path', expected: own, found },
+    })
+  return join(whole, `model${own}`)
 }
 
 const refuseExisting = (path: string): Fault =>
@@ -48,9 +73,10 @@ export const exportHandlers = (context: AppContext): Pick<Handlers, 'export.star
   'export.start': async ({ project, variant, format, path, overwrite }) => {
     const open = context.projects.get(project)
     const { variant: found } = requireVariant(open, variant)
-    const target = await targetOf(context, path, format)
+    const chosen = await formatOf(context, subjectOf(open), format)
+    const target = await targetOf(context, path, chosen)
     if (!overwrite && existsSync(target)) throw refuseExisting(target)
-    const args = { variant, format, path: resolve(path), overwrite, askedAtMs: Date.now() }
+    const args = { variant, format: chosen.id, path: resolve(path), overwrite, askedAtMs: Date.now() }
     return startJob(context, { project, kind: 'export', title: `Export ${found.name}`, args })
   },
 })
@@ -61,7 +87,7 @@ async function plannedBytesOf(
   project: OpenProject,
   { recipe, variant, format }: { recipe: Recipe; variant: Variant; format: string },
 ): Promise<number> {
-  if (format === planFormat) return variant.bytes
+  if (format === (await planFormat(context, subjectOf(project))).id) return variant.bytes
   const chosen = new Map(recipe.layers.map(({ name, option }) => [name, option.id]))
   const { baseBytes, layers } = await loadCandidates(context, project, format)
   return layers.reduce((sum, { name, options }) => {
@@ -87,7 +113,7 @@ export const prepareExport =
     const parameters = new Map(subject.checkpoint.summary.layers.map((layer) => [layer.name, layer.parameters]))
     const layers = compressUnits(project, recipe, { checkpoint, run: null, parameters })
     const id = `export-${randomUUID()}`
-    const target = await targetOf(context, args.path, args.format)
+    const target = await targetOf(context, args.path, await formatOf(context, subject, args.format))
     const plannedBytes = await plannedBytesOf(context, project, { recipe, variant, format: args.format })
     const write: Unit = {
       key: id,

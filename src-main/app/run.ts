@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { type Recipe, recipeSchema } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
@@ -11,7 +12,7 @@ import type { AppContext } from './context.ts'
 import { canEvaluate, evaluateUnit, original } from './evaluate-units.ts'
 import { choiceOf, planModel, type PlanModel, total } from './plan-model.ts'
 import { type OpenProject, requireData } from './projects.ts'
-import { isUniform } from './solve.ts'
+import { isUniform, plainOption } from './solve.ts'
 import { announce } from './snapshot.ts'
 import { startJob, verifiedSubject } from './work.ts'
 
@@ -33,7 +34,24 @@ export async function checkRecipe(context: AppContext, project: OpenProject, rec
       data: { field: 'checkpoint', expected: model.subject.row.checkpoint, found: recipe.checkpoint.fingerprint },
     })
   choiceOf(model, recipe)
+  checkOptions(model, recipe)
   return model
+}
+
+/** An option's id promises its bytes: what the recipe says beside it must be what that id stands for, once a layer. */
+function checkOptions(model: PlanModel, recipe: Recipe): void {
+  const offered = new Map(model.layers.map(({ name, options }) => [name, options]))
+  const named = new Set<string>()
+  for (const { name, option } of recipe.layers) {
+    if (named.has(name)) throw new Fault('bad-arguments', `The recipe names ${name} twice.`, { data: { tensor: name } })
+    named.add(name)
+    const known = offered.get(name)?.find(({ id }) => id === option.id)
+    if (!known || isDeepStrictEqual(plainOption(known), plainOption(option))) continue
+    throw new Fault('bad-arguments', `The recipe's "${option.id}" for ${name} is not what this Lathe calls so.`, {
+      hint: 'Make the recipe from this checkpoint with this Lathe.',
+      data: { tensor: name, expected: JSON.stringify(plainOption(known)), found: JSON.stringify(option) },
+    })
+  }
 }
 
 /** Units that make a recipe's variant: its layers, and the row that says all are there. */

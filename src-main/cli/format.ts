@@ -1,6 +1,6 @@
 /** Words for people: sizes in decimal units, as file managers and model cards give them. */
 export function formatBytes(bytes: number): string {
-  if (bytes < 1000) return `${Math.round(bytes)} B`
+  if (bytes < 999.5) return `${Math.round(bytes)} B`
   const units = ['kB', 'MB', 'GB', 'TB']
   let value = bytes / 1000
   let unit = 0
@@ -8,22 +8,23 @@ export function formatBytes(bytes: number): string {
     value /= 1000
     unit++
   }
-  return `${value.toFixed(value < 10 ? 2 : 1)} ${units[unit]}`
+  return `${value.toFixed(value < 9.995 ? 2 : 1)} ${units[unit]}`
 }
 
 export function formatCount(count: number): string {
   if (count < 10_000) return String(count)
-  if (count < 1_000_000) return `${(count / 1000).toFixed(1)} k`
-  if (count < 1_000_000_000) return `${(count / 1_000_000).toFixed(2)} M`
+  if (count < 999_950) return `${(count / 1000).toFixed(1)} k`
+  if (count < 999_995_000) return `${(count / 1_000_000).toFixed(2)} M`
   return `${(count / 1_000_000_000).toFixed(2)} B`
 }
 
 export function formatDuration(milliseconds: number): string {
-  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`
-  const seconds = milliseconds / 1000
-  if (seconds < 60) return `${seconds.toFixed(1)} s`
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`
+  const tenths = Math.round(milliseconds / 100)
+  if (tenths < 600) return `${(tenths / 10).toFixed(1)} s`
+  const seconds = Math.round(milliseconds / 1000)
   const minutes = Math.floor(seconds / 60)
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds - minutes * 60)} s`
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 

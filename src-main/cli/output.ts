@@ -43,6 +43,7 @@ export function evaluationOf(project: Project, id: string | null): Evaluation {
 /** The latest evaluation of a variant (null: the original) on the data the project has now. */
 export function latestEvaluation(project: Project, variant: string | null): Evaluation | undefined {
   return project.evaluations
-    .filter((each) => each.variant === variant && (!project.data || each.data.startsWith(project.data.fingerprint)))
+    .filter((each) => each.variant === variant && each.against === undefined)
+    .filter((each) => !project.data || each.data.startsWith(project.data.fingerprint))
     .at(-1)
 }

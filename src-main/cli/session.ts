@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Client } from '../../src-preload/contract/client.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Job } from '../../src-preload/contract/job.ts'
+import type { MethodSummary } from '../../src-preload/contract/methods.ts'
 import type { DeviceId, Project } from '../../src-preload/contract/project.ts'
 import { type App, createApp } from '../app/create.ts'
 import { createProgressLine } from './progress.ts'
@@ -31,9 +32,11 @@ export async function withSession<T>(options: CommonOptions, work: (session: Ses
   const client = app.client()
   const line = createProgressLine(process.stderr, options.quiet === true)
   let current: string | null = null
+  const interrupted = Promise.withResolvers<never>()
   const interrupt = () => {
-    if (current === null) void app.close().finally(() => process.exit(130))
-    else client.call('job.cancel', { job: current }).catch(() => process.exit(130))
+    // Between jobs there is nothing to cancel: what the verb was asking for is no longer waited for.
+    if (current === null) interrupted.reject(new Fault('cancelled', 'Cancelled.'))
+    else client.call('job.cancel', { job: current }).catch(interrupted.reject)
   }
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
@@ -57,12 +60,8 @@ export async function withSession<T>(options: CommonOptions, work: (session: Ses
       client.call('job.list', {}).then((jobs) => void (current === started.job && look(jobs)), failed)
     })
   try {
-    return await work({
-      app,
-      client,
-      finish,
-      say: (words) => void (options.quiet || process.stderr.write(`${words}\n`)),
-    })
+    const say = (words: string) => void (options.quiet || process.stderr.write(`${words}\n`))
+    return await Promise.race([work({ app, client, finish, say }), interrupted.promise])
   } finally {
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)
@@ -70,33 +69,52 @@ export async function withSession<T>(options: CommonOptions, work: (session: Ses
   }
 }
 
-/** The project a verb works in: --project DIR, else the scratch project of this checkpoint, so that nothing is measured twice. */
+/** The project a verb works in: --project DIR, else the scratch project of this checkpoint, so that nothing is measured
+ *  twice. Data that does not fit is told before a project is made. */
 export async function openWork(
   session: Session,
   model: string,
   options: CommonOptions,
   data?: string,
 ): Promise<Project> {
+  const { client } = session
   const checkpoint = resolve(model)
+  const split = options.split ?? 'auto'
+  if (data !== undefined) await client.call('data.describe', { path: resolve(data), checkpoint, split })
   let project = options.project
     ? await openOrCreate(session, resolve(options.project), checkpoint)
     : await session.app.openScratch(checkpoint)
   if (options.device)
-    project = await session.client.call('project.setDevice', { project: project.folder, device: options.device })
-  if (data !== undefined) {
-    const split = options.split ?? 'auto'
-    project = await session.client.call('project.setData', { project: project.folder, path: resolve(data), split })
-  }
+    project = await client.call('project.setDevice', { project: project.folder, device: options.device })
+  if (data !== undefined)
+    project = await client.call('project.setData', { project: project.folder, path: resolve(data), split })
   for (const notice of project.checkpoint.notices) session.say(`note: ${notice}`)
   if (data !== undefined) for (const notice of project.data?.notices ?? []) session.say(`note: ${notice}`)
   return project
 }
 
-async function openOrCreate(session: Session, folder: string, checkpoint: string): Promise<Project> {
+async function openOrCreate({ client }: Session, folder: string, checkpoint: string): Promise<Project> {
+  let project: Project
   try {
-    return await session.client.call('project.open', { folder })
+    project = await client.call('project.open', { folder })
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'not-found') throw error
-    return await session.client.call('project.create', { checkpoint, folder })
+    return await client.call('project.create', { checkpoint, folder })
   }
+  const { fingerprint } = await client.call('checkpoint.inspect', { path: checkpoint })
+  if (fingerprint === project.checkpoint.fingerprint) return project
+  throw new Fault('bad-arguments', `The project ${folder} is about another checkpoint (${project.checkpoint.path}).`, {
+    hint: 'Name that checkpoint, or another project.',
+    data: { file: checkpoint, expected: project.checkpoint.fingerprint, found: fingerprint },
+  })
+}
+
+/** Faults unless there is such a method: told before anything is measured. */
+export async function requireMethod({ client }: Session, family: MethodSummary['family'], id: string): Promise<void> {
+  const known = (await client.call('method.list', {})).filter((method) => method.family === family)
+  if (known.some((method) => method.id === id)) return
+  throw new Fault('bad-arguments', `There is no ${family} method "${id}".`, {
+    hint: `Known: ${known.map((method) => method.id).join(', ')}.`,
+    data: { field: family, found: id },
+  })
 }

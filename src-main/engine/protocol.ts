@@ -23,7 +23,7 @@ export interface DataReference {
 /** Every task the engine knows: arguments -> result. One file each in engine/tasks. Tasks are pure: the same arguments
  *  give the same result in a fresh process; what the engine keeps between tasks is only a cache. */
 export interface Tasks {
-  methods: { args: object; result: { methods: MethodSummary[]; exports: { id: string; extension: string }[] } }
+  methods: { args: object; result: { methods: MethodSummary[] } }
   inspect: { args: { path: string }; result: CheckpointSummary }
   histogram: { args: { path: string; layer: string; bins: number }; result: Histogram }
   describeData: { args: { checkpoint: string; data: DataReference }; result: DataSummary }

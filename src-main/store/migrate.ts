@@ -3,12 +3,7 @@ import { dirname, join } from 'node:path'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { connectMemory, type ReadDb, type WriteDb } from './database.ts'
 import { migrations as shipped } from './migrations/registry.ts'
-
-export interface Migration {
-  version: number // becomes user_version; numbered by tens
-  title: string
-  sql: string
-}
+import type { Migration } from './migrations/migration.ts'
 
 /** 'LATH': tells a Lathe project from any other SQLite file. */
 export const applicationId = 0x4c415448

@@ -127,7 +127,7 @@ export const channels = {
     z.object({
       project,
       variant: z.string(),
-      format: z.string().default('onnx'),
+      format: z.string().optional(), // without: the first that fits the checkpoint
       path,
       overwrite: z.boolean().default(false),
     }),

@@ -8,6 +8,7 @@ export type Metric = z.infer<typeof metricSchema>
 export const evaluationSchema = z.object({
   id: z.string(),
   variant: z.string().nullable(), // null: the original
+  against: z.string().optional(), // fingerprint of another checkpoint it was compared with
   samples: z.number().int(),
   predictions: z.number().int(), // tokens or images that were predicted
   metrics: z.record(z.string(), metricSchema),

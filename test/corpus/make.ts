@@ -2,14 +2,20 @@
 //   node test/corpus/make.ts FOLDER        writes every case into FOLDER/<id>/
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { dataCases } from './cases/data.ts'
 import { folderCases } from './cases/folders.ts'
 import { foreignCases } from './cases/foreign.ts'
 import type { Make } from './cases/make.ts'
 import { onnxCases } from './cases/onnx.ts'
+import { recipeCases } from './cases/recipes.ts'
 import { safetensorsCases } from './cases/safetensors.ts'
+import { targetCases } from './cases/targets.ts'
+import { tokenizerCases } from './cases/tokenizers.ts'
 
 export const corpus: ReadonlyMap<string, Make> = new Map(
-  [safetensorsCases, folderCases, foreignCases, onnxCases].flatMap((cases) => Object.entries(cases)),
+  [safetensorsCases, folderCases, foreignCases, onnxCases, dataCases, tokenizerCases, recipeCases, targetCases].flatMap(
+    (cases) => Object.entries(cases),
+  ),
 )
 
 /** Makes one case in a folder of its own below `base`; returns the path to open. */

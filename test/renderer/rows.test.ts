@@ -113,7 +113,7 @@ test('paths of both kinds are walked and joined', () => {
 })
 
 test('an exported file says what it is', () => {
-  expect(exportName('resnet32.onnx', { averageBits: 4.02, uniform: false }, 'onnx')).toBe('resnet32-4.02bit.onnx')
-  expect(exportName('a b/ü', { averageBits: 3, uniform: true }, 'onnx-qdq')).toBe('a-b-3bit-uniform.onnx')
-  expect(exportName('..', { averageBits: 3, uniform: false }, 'gguf')).toBe('model-3bit-gguf')
+  expect(exportName('resnet32.onnx', { averageBits: 4.02, uniform: false }, '.onnx')).toBe('resnet32-4.02bit.onnx')
+  expect(exportName('a b/ü', { averageBits: 3, uniform: true }, '.onnx')).toBe('a-b-3bit-uniform.onnx')
+  expect(exportName('..', { averageBits: 3, uniform: false }, '.safetensors')).toBe('model-3bit.safetensors')
 })

@@ -5,6 +5,7 @@ import { Fault } from '../../src-preload/contract/fault.ts'
 import { usePlan } from '../../src-renderer/stores/plan.ts'
 import { useProject } from '../../src-renderer/stores/project.ts'
 import { useSession } from '../../src-renderer/stores/session.ts'
+import { createDouble, emptyProject } from './helpers/double.ts'
 import { openWindow, type Window } from './helpers/mount.ts'
 
 vi.mock('vue-echarts', () => ({ default: defineComponent({ name: 'VChart', setup: () => () => h('canvas') }) }))
@@ -162,6 +163,33 @@ test('an export shows files, checksum and checks', async () => {
   await flushPromises()
   for (const words of ['sha256 b5bb9d80', 'Reopened in a fresh session', 'exactly as planned'])
     expect(here.text()).toContain(words)
+})
+
+test('tensors only: no data is asked for, plans rest on weight errors, and only packed safetensors is offered', async () => {
+  const start = emptyProject()
+  const tensors = { ...start, checkpoint: { ...start.checkpoint, task: 'none' as const, family: 'tensors-only' } }
+  here.wrapper.unmount()
+  here = await openWindow(createDouble(tensors))
+  here.double.set('project.createSample', () => tensors)
+  await openSample()
+  await here.press('3')
+  expect(here.text()).toContain('This checkpoint holds tensors only')
+  expect(here.button('Measure weight errors').attributes('disabled')).toBeUndefined()
+  await here.press('4')
+  expect(here.text()).toContain('Predicted weight error')
+  await here.button('Run this plan').trigger('click')
+  await flushPromises()
+  expect(calls('run.start')[0]).toMatchObject({ evaluate: false })
+  here.double.finish()
+  await flushPromises()
+  await here.press('7')
+  expect(here.wrapper.find('[aria-label="Format"]').text()).toContain('Packed safetensors')
+  await here.wrapper.find('form').trigger('submit')
+  await flushPromises()
+  expect(calls('export.start')[0]).toMatchObject({
+    format: 'safetensors',
+    path: expect.stringMatching(/\.safetensors$/),
+  })
 })
 
 test('what the shell asks to open is opened', async () => {

@@ -1,16 +1,52 @@
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { extname, join, resolve } from 'node:path'
 import { Fault } from '../../../src-preload/contract/fault.ts'
+import { formatsFor } from '../../../src-preload/contract/methods.ts'
 import type { Recipe } from '../../../src-preload/contract/plan.ts'
 import type { ExportResult } from '../../../src-preload/contract/results.ts'
 import { formatBytes, formatMetric, formatTable } from '../format.ts'
 import { evaluationDocument, latestEvaluation } from '../output.ts'
-import type { Session } from '../session.ts'
+import { requireMethod, type Session } from '../session.ts'
 
 interface Target {
   out: string
   format: string
   overwrite?: boolean
   evaluate: boolean
+}
+
+/** Tells before hours of work what would stop the export after them: a format that is unknown or does not fit, a name that
+ *  is taken. Gives the format. */
+export async function checkTarget(
+  session: Session,
+  model: string,
+  { format, out, overwrite }: { format?: string; out: string; overwrite?: boolean },
+): Promise<string> {
+  if (format !== undefined) await requireMethod(session, 'export', format)
+  const checkpoint = await session.client.call('checkpoint.inspect', { path: resolve(model) })
+  const methods = await session.client.call('method.list', {})
+  const fitting = formatsFor(methods, checkpoint)
+  const chosen = format === undefined ? fitting[0] : fitting.find(({ id }) => id === format)
+  if (!chosen?.file)
+    throw new Fault('unsupported', `${checkpoint.name} cannot be exported as "${format ?? 'any format'}".`, {
+      hint: `For this checkpoint: ${fitting.map(({ id }) => id).join(', ')}.`,
+      data: { field: 'format', found: format ?? '' },
+    })
+  const path = resolve(out)
+  const { extension } = chosen.file
+  const found = extname(path).toLowerCase()
+  if (found !== extension && methods.some((method) => method.file?.extension === found))
+    throw new Fault('bad-arguments', `${out}: a file of ${chosen.title} ends in ${extension}.`, {
+      hint: `Name it ${extension}, name a folder, or give another --format.`,
+      data: { field: 'out', expected: extension, found },
+    })
+  const file = found === extension ? path : join(path, `model${extension}`)
+  if (overwrite !== true && existsSync(file))
+    throw new Fault('conflict', `${file} already exists.`, {
+      hint: 'Choose another name, or give --overwrite.',
+      data: { file },
+    })
+  return chosen.id
 }
 
 export type Delivery = Awaited<ReturnType<typeof deliver>>
@@ -48,7 +84,7 @@ export async function deliver(session: Session, project: string, recipe: Recipe,
 
 /** Bytes of what a runtime loads: the model and its weights, not the tokenizer and reports beside them. */
 const modelBytes = (made: ExportResult): number =>
-  made.files.filter(({ path }) => /\.onnx(\.data)?$/.test(path)).reduce((sum, file) => sum + file.bytes, 0)
+  made.files.filter(({ path }) => /\.(onnx|data|safetensors)$/.test(path)).reduce((sum, file) => sum + file.bytes, 0)
 
 export function deliveryWords(delivery: Delivery): string {
   const { original, variant } = delivery

@@ -1,10 +1,9 @@
-import { writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import type { Front } from '../../../src-preload/contract/results.ts'
 import { frontPage } from '../front-page.ts'
 import { formatBytes, formatMetric, formatTable } from '../format.ts'
 import { plainMetrics, print } from '../output.ts'
 import { type CommonOptions, openWork, withSession } from '../session.ts'
+import { checkDocument, writeDocument } from '../write.ts'
 
 interface Options extends CommonOptions {
   data: string
@@ -22,6 +21,7 @@ export const spread = ([low, high]: [number, number], points: number): number[] 
 
 export const front = (model: string, options: Options): Promise<void> =>
   withSession(options, async (session) => {
+    checkDocument(options.html, [model, options.data])
     const project = await openWork(session, model, options, options.data)
     await session.finish(await session.client.call('sensitivity.start', { project: project.folder }))
     const budgets = spread(options.bits, options.points).map((bits) => ({ bits }))
@@ -29,7 +29,7 @@ export const front = (model: string, options: Options): Promise<void> =>
       await session.client.call('front.start', { project: project.folder, budgets, uniform: options.uniform }),
     )
     const made = await session.client.call('front.get', { project: project.folder })
-    if (options.html !== undefined) writeFileSync(resolve(options.html), frontPage(project, made))
+    if (options.html !== undefined) writeDocument(options.html, frontPage(project, made))
     const measured = made.measured.map((point) => ({ ...point, metrics: plainMetrics(point.metrics) }))
     print(options, { ...made, measured }, () => frontWords(made))
   })

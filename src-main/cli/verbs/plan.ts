@@ -1,10 +1,9 @@
-import { writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Budget, Plan } from '../../../src-preload/contract/plan.ts'
 import { formatBytes, formatTable } from '../format.ts'
 import { print } from '../output.ts'
 import { type CommonOptions, openWork, type Session, withSession } from '../session.ts'
+import { checkDocument, writeDocument } from '../write.ts'
 
 interface Options extends CommonOptions {
   data?: string
@@ -36,15 +35,15 @@ export async function makePlan(
 export const plan = (model: string, options: Options): Promise<void> =>
   withSession(options, async (session) => {
     const budget = budgetOf(options)
+    checkDocument(options.out, [model, options.data])
     const project = await openWork(session, model, options, options.data)
     const uniform = options.uniform === true
     const made = await makePlan(session, project.folder, budget, uniform, !uniform || options.data !== undefined)
-    if (options.out !== undefined)
-      writeFileSync(resolve(options.out), `${JSON.stringify(made.recipe, null, 2)}\n`, { flag: 'w' })
-    print(options, made, () => words(made))
+    if (options.out !== undefined) writeDocument(options.out, `${JSON.stringify(made.recipe, null, 2)}\n`)
+    print(options, made, () => words(made, project.checkpoint.task !== 'none'))
   })
 
-function words(made: Plan): string {
+function words(made: Plan, canRun: boolean): string {
   const { predicted } = made
   return [
     formatTable(
@@ -59,6 +58,6 @@ function words(made: Plan): string {
     ),
     '',
     `${formatBytes(predicted.bytes)} (budget ${formatBytes(made.budgetBytes)}), ${predicted.averageBits.toFixed(3)} bits a weight, ${predicted.bitsPerWeight.toFixed(3)} with all overhead`,
-    `predicted KL divergence ${predicted.loss.toExponential(3)} (${predicted.lossLow.toExponential(2)} … ${predicted.lossHigh.toExponential(2)}), ${predicted.source}`,
+    `predicted ${canRun ? 'KL divergence' : 'relative weight error'} ${predicted.loss.toExponential(3)} (${predicted.lossLow.toExponential(2)} … ${predicted.lossHigh.toExponential(2)}), ${predicted.source}`,
   ].join('\n')
 }

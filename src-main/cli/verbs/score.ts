@@ -1,7 +1,7 @@
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { formatTable } from '../format.ts'
 import { print } from '../output.ts'
-import { type CommonOptions, openWork, withSession } from '../session.ts'
+import { type CommonOptions, openWork, requireMethod, withSession } from '../session.ts'
 
 interface Options extends CommonOptions {
   data?: string
@@ -10,8 +10,9 @@ interface Options extends CommonOptions {
 
 export const score = (model: string, options: Options): Promise<void> =>
   withSession(options, async (session) => {
-    const project = await openWork(session, model, options, options.data)
     const { method } = options
+    await requireMethod(session, 'score', method)
+    const project = await openWork(session, model, options, options.data)
     await session.finish(await session.client.call('score.start', { project: project.folder, method }))
     const result = await session.client.call('score.get', { project: project.folder, method })
     if (!result) throw new Fault('internal', `The job left no score '${method}'.`)

@@ -57,13 +57,19 @@ function openFolderPath(folder: string): Network {
   return openHuggingFace(folder, listing)
 }
 
+/** A file called model.onnx is known by its folder. */
+function nameOf(path: string): string {
+  const name = basename(path).replace(/\.onnx$/i, '')
+  return name === 'model' ? basename(dirname(path)) || name : name
+}
+
 function openOnnx(path: string): Network {
   const { graph, source, files, bytes, notices, card } = readOnnx(path)
   try {
     const { layers, blocks, task } = analyse(graph, new Map(source.tensors))
     return {
       path,
-      name: basename(path).replace(/\.onnx$/i, ''),
+      name: nameOf(path),
       format: 'onnx',
       family: 'onnx',
       task,

@@ -4,8 +4,8 @@ import { layerOf } from './layer.ts'
 import type { Layer, TensorInfo, TensorSource } from './network.ts'
 
 export const tensorsOnlyNotice =
-  'Opened as tensors only: there is no graph, so nothing can be run. The layer table, data-free scores and weight-only ' +
-  'compression work; data, evaluation and export to ONNX do not.'
+  'Opened as tensors only: there is no graph, so nothing can be run. The layer table, data-free scores, weight-only ' +
+  'compression and export as packed safetensors work; data, evaluation and export to ONNX do not.'
 
 const roleByName: [RegExp, Role][] = [
   [/(^|\.)(embed_tokens|wte|word_embeddings|tok_embeddings)\.weight$/, 'embed'],

@@ -1,7 +1,11 @@
 // The data.yaml format. Keys are as a person writes them; unknown keys are refused, so that a typing error is never silent.
 import { z } from 'zod'
 
-const path = z.string().min(1).max(4096)
+const path = z
+  .string()
+  .min(1)
+  .max(4096)
+  .refine((name) => !name.includes('\0'), 'a path holds no NUL')
 const count = z.number().int().positive().max(1e9)
 const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 

@@ -103,7 +103,10 @@ function makerFor(input: ValueInfo, description: NoiseDescription, file: string)
 /** Seeded noise for every input of a graph: for networks that come without data. Sample i depends on seed and i alone. */
 export function openNoiseDataset(description: NoiseDescription, file: string, network: Network, all: boolean): Dataset {
   const { graph } = network
-  if (!graph) throw new Fault('unsupported', `${network.path}: tensors only, nothing can be run`)
+  if (!graph)
+    throw new Fault('unsupported', `${network.path}: tensors only, nothing can be run`, {
+      data: { file: network.path },
+    })
   const foreign = Object.keys(description.inputs).find((name) => !graph.inputs.some((input) => input.name === name))
   if (foreign !== undefined)
     throw badData(file, `the network has no input "${foreign}"`, {

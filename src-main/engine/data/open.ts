@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { extname, join } from 'node:path'
+import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Network } from '../checkpoint/network.ts'
 import type { DataReference } from '../protocol.ts'
 import { descriptionSchema, type Description } from './description.ts'
@@ -28,8 +29,14 @@ function resolveDescription(path: string): { file: string; description: Descript
   return { file, description: isYaml(file) ? readDescription(file) : describeBare(file) }
 }
 
-/** Opens a data set for a network; nothing but labels and text is read yet. Faults 'bad-data' naming file, line or row. */
+/** Opens a data set for a network; nothing but labels and text is read yet. Faults 'bad-data' naming file, line or
+ *  row, 'unsupported' for a network without a graph. */
 export async function openDataset(reference: DataReference, network: Network): Promise<Dataset> {
+  if (network.graph === null)
+    throw new Fault('unsupported', `${network.name} holds tensors only: there is no graph to run on data.`, {
+      hint: 'Leave the data out: scores and plans then rest on the weights. Or open the ONNX file of this network.',
+      data: { file: network.path },
+    })
   const { file, description } = resolveDescription(reference.path)
   const all = reference.split === 'none'
   switch (description.kind) {

@@ -67,7 +67,7 @@ async function openSides(args: EvaluateArguments, known: boolean, notify: (notic
   const candidateJudge = against === network ? originalJudge : await createJudge(network, { device, notify, logits })
   const values = { candidate: outputsOf(network, candidateJudge), original: outputsOf(against, originalJudge) }
   const candidate = await openBody(network, values.candidate, overrides, device, notify)
-  const compared = overrides !== null || against !== network
+  const compared = overrides !== null || args.against !== undefined
   let original: Body | null = null
   try {
     original = compared && !known ? await openBody(against, values.original, null, device, notify) : null
@@ -173,7 +173,7 @@ export async function evaluateNetwork(args: EvaluateArguments, context: TaskCont
     context.notify(notice)
   }
   const against = args.against ?? network
-  const compared = args.overrides !== null || against !== network
+  const compared = args.overrides !== null || args.against !== undefined
   const batchSize = args.batchSize ?? defaultBatch[dataset.kind]
   const unit = dataset.unit.split(' ')[0] ?? 'samples'
   context.progress({ fraction: 0, step: `opening ${network.name}` })

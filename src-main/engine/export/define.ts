@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { CheckpointTrait } from '../../../src-preload/contract/methods.ts'
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import type { ExportResult } from '../../../src-preload/contract/results.ts'
 import type { Network } from '../checkpoint/network.ts'
@@ -27,6 +28,7 @@ export type Exported = Omit<ExportResult, 'id' | 'variant'>
 export interface Exporter<P extends z.ZodObject = z.ZodObject> extends MethodBase<P> {
   family: 'export'
   extension: string // with the dot
+  takes: readonly CheckpointTrait[] // what a checkpoint must have, each of them
   planBytes(network: Network): BytePlan
   write(args: ExportArguments, context: TaskContext): Promise<Exported>
 }

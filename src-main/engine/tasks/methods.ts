@@ -9,9 +9,14 @@ import { scores } from '../score/registry.ts'
 /** Every method of every family, in the order of its registry. Told by the engine, for exporters bring ONNX Runtime with
  *  them, which main must not load. */
 export const methods = (): Tasks['methods']['result'] => {
-  const all: MethodBase[] = [...scores, ...quantizers, ...allocators, ...evaluators, ...exporters]
+  const all: MethodBase[] = [...scores, ...quantizers, ...allocators, ...evaluators]
   return {
-    methods: all.map(describeMethod),
-    exports: exporters.map(({ id, extension }) => ({ id, extension })),
+    methods: [
+      ...all.map(describeMethod),
+      ...exporters.map((exporter) => ({
+        ...describeMethod(exporter),
+        file: { extension: exporter.extension, takes: [...exporter.takes] },
+      })),
+    ],
   }
 }

@@ -1,4 +1,4 @@
-import type { Migration } from '../migrate.ts'
+import type { Migration } from './migration.ts'
 
 // Schema 1. `data` columns hold a data set's fingerprint, '' where no data was used. JSON columns go through the
 // contract's schemas when read. Steps are keyed by content (checkpoint, layer, option, seed), so recipes share them.

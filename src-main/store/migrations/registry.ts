@@ -1,4 +1,4 @@
-import type { Migration } from '../migrate.ts'
+import type { Migration } from './migration.ts'
 import { initial } from './0010-initial.ts'
 
 /** In order; numbered by tens. A shipped migration is never edited: `npm run db:new <title>` adds the next. */

@@ -13,7 +13,11 @@ import type { FrontItem, FrontItems } from './points.ts'
 
 /** The newest evaluation of a variant (null: the original) on evaluation samples. */
 export function evaluationOf(project: Project, variant: string | null): Evaluation | null {
-  return project.evaluations.findLast((one) => one.variant === variant && one.part === 'evaluate') ?? null
+  return (
+    project.evaluations.findLast(
+      (one) => one.variant === variant && one.part === 'evaluate' && one.against === undefined,
+    ) ?? null
+  )
 }
 
 export function measuredHow(evaluation: Evaluation): string {

@@ -35,3 +35,9 @@ export function noise(length: number, seed = 1): Uint8Array {
 }
 
 export const lfsPointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'ab'.repeat(32)}\nsize 123456789\n`
+
+/** This machine cannot make the case; the reason is printed and the case skipped. */
+export class CannotMake extends Error {}
+
+/** What must be taken back before the cases' folders can go. */
+export const undo: (() => void)[] = []

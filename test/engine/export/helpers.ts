@@ -60,6 +60,17 @@ const floats = (name: string, dims: number[], seed: number) => {
   return { info: { name, dtype: 'float32' as const, shape: dims }, value: { dtype: 'float32' as const, dims, data } }
 }
 
+const integers = (dims: number[], values: number[]): TensorValue => ({
+  dtype: 'int64',
+  dims,
+  data: BigInt64Array.from(values, BigInt),
+})
+
+const idsBelow = (rows: number) => ({
+  info: { name: 'ids', dtype: 'int64' as const, shape: [2, 3] },
+  value: integers([2, 3], [0, rows - 1, 7, 7, -1, 31]),
+})
+
 export const cases = {
   matMul: (rows: number, cols: number): Case => ({
     shape: [cols, rows],
@@ -79,6 +90,24 @@ export const cases = {
     order,
     nodes: [node('Mul', ['w', 'x'], ['y'])],
     inputs: [floats('x', [1], 7)],
+  }),
+  /** Token ids [2, 3] of a table. */
+  lookup: (rows: number, cols: number): Case => ({
+    shape: [rows, cols],
+    order: 'rows',
+    nodes: [node('Gather', ['w', 'ids'], ['y'])],
+    inputs: [idsBelow(rows)],
+  }),
+  /** An embedding whose table is the head as well. */
+  tied: (rows: number, cols: number): Case => ({
+    shape: [rows, cols],
+    order: 'rows',
+    nodes: [
+      node('Reshape', ['ids', 'flat'], ['list']),
+      node('Gather', ['w', 'list'], ['hidden']),
+      node('Gemm', ['hidden', 'w'], ['y'], { transB: int(1) }),
+    ],
+    inputs: [idsBelow(rows), { info: { name: 'flat', dtype: 'int64', shape: [1] }, value: integers([1], [-1]) }],
   }),
   conv: (rows: number, channels: number): Case => ({
     shape: [rows, channels, 3, 3],
@@ -105,7 +134,7 @@ const graphOf = (one: Case, opset: number): Graph => ({
 /** Runs the network with the quantized weight emitted into the graph, and with the dequantized weight in its place. */
 export async function runBoth(one: Case, q: QuantizedMatrix, opset: number, style: Style = 'packed') {
   const graph = graphOf(one, opset)
-  const scope = createScope(new Set(['w', 'x', 'y', 'b']), 20)
+  const scope = createScope(new Set(['w', 'x', 'y', 'b', 'ids', 'flat', 'list', 'hidden']), 20)
   const slot = { name: 'w', shape: one.shape, dtype: 'float32' as const, order: one.order }
   const { piece, replaced } = emitLayer(scope, slot, formOf(q), usesOf(graph).get('w'), opset, style)
   const shared = [...scope.shared.values()]

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -7,11 +8,14 @@ import { exporters } from '../../../src-main/engine/export/registry.ts'
 import { exportOnnx } from '../../../src-main/engine/export/onnx/write.ts'
 import { planBytes } from '../../../src-main/engine/export/onnx/plan.ts'
 import { verifyExport } from '../../../src-main/engine/export/onnx/verify.ts'
+import { partsOf, runParts } from '../../../src-main/engine/export/onnx/parts.ts'
+import { artifactReader, variantWeights } from '../../../src-main/engine/export/onnx/weights.ts'
 import { weightReader } from '../../../src-main/engine/checkpoint/weights.ts'
 import { openStaging } from '../../../src-main/engine/export/staging.ts'
 import { openFile } from '../../../src-main/engine/runtime/session.ts'
 import { imageData, quiet, residualNetwork, temporaryFolder } from '../score/network.ts'
 import { compress } from './compress.ts'
+import { relativeError } from './helpers.ts'
 
 const network = residualNetwork()
 const dataset = imageData()
@@ -25,8 +29,8 @@ if (onnx === undefined) throw new Error('no exporter')
 const hidden = (folder: string) => readdirSync(folder).filter((name) => name.startsWith('.'))
 const sha256 = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex')
 
-test('every format writes a file of the planned size, checked, with a manifest, and the same bytes each time', async () => {
-  for (const exporter of exporters) {
+test('every ONNX format writes a file of the planned size, checked, with a manifest, and the same bytes each time', async () => {
+  for (const exporter of exporters.filter(({ extension }) => extension === '.onnx')) {
     const own = exporter.planBytes(network)
     const planned = own.layers.reduce(
       (sum, { options }, layer) => sum + (options.find(({ bits }) => bits === widths[layer % 8])?.bytes ?? NaN),
@@ -66,6 +70,25 @@ test('large models keep their tensors in a file beside them', async () => {
   const session = await openFile(model?.path ?? '', { device: 'cpu' }, () => undefined)
   expect(session.outputNames).toEqual(['logits'])
   await session.release()
+})
+
+test('a large network is compared part by part, with the same outputs as in one piece', async () => {
+  const folder = temporaryFolder()
+  const { files } = await onnx.write({ ...base, path: join(folder, 'a.onnx') }, quiet)
+  const compressed = new Set(artifacts.map(({ layer }) => layer))
+  const variant = variantWeights(network, compressed, artifactReader(network, artifacts))
+  const checked = await verifyExport(network, files[0]?.path ?? '', variant, dataset, () => undefined, 0)
+  expect(checked[0]).toMatch(/"logits" equals the variant's on 1 evaluation samples/)
+  const { graph } = network
+  if (graph === null) throw new Error('no graph')
+  const whole = { ...network, graph }
+  expect(partsOf(whole)).toHaveLength(network.blocks.length + 1)
+  for await (const { feeds } of dataset.evaluate.batches({ batchSize: 2, limit: 2 })) {
+    const inParts = await runParts(whole, variant, feeds, () => undefined)
+    const atOnce = await runParts({ ...whole, blocks: [] }, variant, feeds, () => undefined)
+    const error = relativeError(inParts.logits?.data as Float32Array, atOnce.logits?.data as Float32Array)
+    expect(error).toBeLessThan(1e-6)
+  }
 })
 
 test('what must not be replaced is not', async () => {
@@ -133,6 +156,10 @@ test('a file that does not behave like the variant is refused and removed', asyn
   const check = verifyExport(network, files[0]?.path ?? '', weightReader(network), dataset, () => undefined)
   await expect(check).rejects.toMatchObject({ code: 'verification' })
 
+  // So it is where the variant runs part by part.
+  const inParts = verifyExport(network, files[0]?.path ?? '', weightReader(network), dataset, () => undefined, 0)
+  await expect(inParts).rejects.toMatchObject({ code: 'verification' })
+
   // A source whose kept head changes between writing and checking.
   const damaged = temporaryFolder()
   let reads = 0
@@ -146,4 +173,12 @@ test('a file that does not behave like the variant is refused and removed', asyn
     onnx.write({ ...base, network: changing, artifacts: kept, path: join(damaged, 'a.onnx') }, quiet),
   ).rejects.toMatchObject({ code: 'verification' })
   expect(readdirSync(damaged)).toEqual([])
+})
+
+test('the list of formats does not bring ONNX Runtime with it', () => {
+  const registry = new URL('../../../src-main/engine/export/registry.ts', import.meta.url).href
+  const script = `await import(${JSON.stringify(registry)}); console.log(process.report.getReport().sharedObjects.join())`
+  const loaded = execFileSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8' })
+  expect(loaded).toContain('lib')
+  expect(loaded).not.toContain('onnxruntime')
 })

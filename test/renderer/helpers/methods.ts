@@ -36,5 +36,11 @@ export const methods: MethodSummary[] = [
   method('onnx', 'export', 'ONNX', {
     summary: 'One file that plain ONNX Runtime runs as it is.',
     cost: 'writes the file',
+    file: { extension: '.onnx', takes: ['graph'] },
+  }),
+  method('safetensors', 'export', 'Packed safetensors', {
+    summary: 'Packed codes and scales; every other tensor as it was.',
+    cost: 'writes the file',
+    file: { extension: '.safetensors', takes: ['safetensors'] },
   }),
 ]

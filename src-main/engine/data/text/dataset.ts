@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { Fault } from '../../../../src-preload/contract/fault.ts'
 import { parseJsonObject } from '../../checkpoint/json.ts'
 import type { Network } from '../../checkpoint/network.ts'
 import type { TextDescription } from '../description.ts'
@@ -79,7 +78,13 @@ function beginBeside(tokenizer: string): number | null {
   return typeof token === 'number' && Number.isInteger(token) && token >= 0 ? token : null
 }
 
-function settingFor(description: TextDescription, base: string, network: Network, notices: string[]): Setting {
+function settingFor(
+  description: TextDescription,
+  source: { path: string; base: string },
+  network: Network,
+  notices: string[],
+): Setting {
+  const { path, base } = source
   const beside = isFolder(network.path) ? network.path : dirname(network.path)
   const file = description.tokenizer ? resolve(base, description.tokenizer) : join(beside, 'tokenizer.json')
   const feeds = textFeeds(network)
@@ -89,8 +94,12 @@ function settingFor(description: TextDescription, base: string, network: Network
   const longest = feeds.time === null ? head?.context : feeds.time + 1
   const context = description.context ?? Math.min(longest ?? defaultContext, defaultContext)
   if (feeds.time !== null && context > feeds.time + 1)
-    throw new Fault('bad-data', `windows of ${context} tokens do not fit a network that takes ${feeds.time}`, {
+    throw badData(path, `windows of ${context} tokens do not fit a network that takes ${feeds.time}`, {
       data: { field: 'context', expected: `at most ${feeds.time + 1}`, found: `${context}` },
+    })
+  if (begin !== null && head && begin >= head.vocabulary)
+    throw badData(path, `the begin token ${begin} is outside the network's vocabulary`, {
+      data: { field: 'begin-token', expected: `0 to ${head.vocabulary - 1}`, found: `${begin}` },
     })
   if (head && context > head.context)
     notices.push(`Windows of ${context} tokens are longer than the ${head.context} this network was made for.`)
@@ -119,7 +128,7 @@ export function openTextDataset(description: TextDescription, file: string, netw
     throw badData(file, 'give either "text", or "evaluate" (and "calibrate") with their own text')
   if (text === undefined && description.split) throw badData(file, '"split" belongs to one part under "text"')
   const notices: string[] = []
-  const setting = settingFor(description, base, network, notices)
+  const setting = settingFor(description, { path: file, base }, network, notices)
   const evaluated = resolve(base, evaluate?.text ?? text ?? '')
   const data = readWindows(evaluated, setting)
   const files = [evaluated, setting.tokenizer.file]

@@ -4,9 +4,9 @@ import { Fault } from '../../../../src-preload/contract/fault.ts'
 import { parseJsonObject, type Json, type JsonMap } from '../../checkpoint/json.ts'
 import { badData, readAll } from '../files.ts'
 import { suspicion } from './regex.ts'
+import { checkCharacterMaps, checkVocabulary, mostTokens } from './vocabulary.ts'
 
 const mostFileBytes = 64 * 2 ** 20
-const mostTokens = 5_000_000
 const modelTypes = ['BPE', 'Unigram', 'WordPiece']
 
 export interface TextTokenizer {
@@ -45,23 +45,9 @@ function check(file: string, document: JsonMap): void {
     throw new Fault('unsupported', `${file}: tokenizer model ${JSON.stringify(type)}`, {
       data: { file, field: 'model.type', expected: modelTypes.join(', ') },
     })
-  const vocabulary = child(model, 'vocab')
-  const size = vocabulary instanceof Map ? vocabulary.size : Array.isArray(vocabulary) ? vocabulary.length : 0
-  if (size === 0 || size > mostTokens)
-    throw badData(file, `a vocabulary of ${size} tokens`, { data: { field: 'model.vocab' } })
-  const isId = (id: Json | undefined) => typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < mostTokens
-  if (vocabulary instanceof Map)
-    for (const [token, id] of vocabulary)
-      if (!isId(id))
-        throw badData(file, `token ${JSON.stringify(token)} has the id ${String(id)}`, {
-          data: { field: 'model.vocab' },
-        })
-  const added = child(document, 'added_tokens')
-  for (const [index, token] of (Array.isArray(added) ? added : []).entries()) {
-    const content = child(token, 'content')
-    if (typeof content !== 'string' || content === '' || !isId(child(token, 'id')))
-      throw badData(file, `added token ${index} has no text or no id`, { data: { field: `added_tokens[${index}]` } })
-  }
+  if (!(model instanceof Map)) throw badData(file, 'it describes no model', { data: { field: 'model' } })
+  checkVocabulary(file, model, child(document, 'added_tokens'))
+  checkCharacterMaps(file, document.get('normalizer'))
   for (const key of ['normalizer', 'pre_tokenizer'])
     for (const { path, pattern } of patterns(document.get(key) ?? null, key)) {
       const why = suspicion(pattern)

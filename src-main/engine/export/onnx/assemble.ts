@@ -10,9 +10,8 @@ import { createScope, type Payload, type Piece, type Scope } from './scope.ts'
 import { shorten } from './shorten.ts'
 import { usesOf } from './uses.ts'
 
-/** Bit shifts and ranges need 11; the converter's next stable step is 13. */
-const LOWEST_OPSET = 11
-const RAISED_OPSET = 13
+const LOWEST_OPSET = 11 // bit shifts and ranges
+const WANTED_OPSET = 13 // DequantizeLinear along an axis
 const NAMES_PER_LAYER = 16 // a guess from above: names of three letters cost little
 
 /** The network's graph as the exporter starts from it: opset high enough, short names, value_info left out (readers
@@ -25,9 +24,19 @@ export function exportGraph(network: Network): Graph {
       data: { file: network.path },
     })
   }
+  return shorten({ ...raised(graph), values: new Map() })
+}
+
+/** At the opset the exporter wants where the converter can, and at least at the one it cannot do without. */
+function raised(graph: Graph): Graph {
   const opset = graph.opsets.get('') ?? 1
-  const raised = opset < LOWEST_OPSET ? raiseOpset(graph, RAISED_OPSET) : graph
-  return shorten({ ...raised, values: new Map() })
+  if (opset >= WANTED_OPSET) return graph
+  try {
+    return raiseOpset(graph, WANTED_OPSET)
+  } catch (error) {
+    if (opset >= LOWEST_OPSET && error instanceof Fault && error.code === 'unsupported') return graph
+    throw error
+  }
 }
 
 /** Weights the exporter can compress: marked so, and an initializer of the main graph. */
@@ -75,11 +84,16 @@ export function assemble(network: Network, forms: ReadonlyMap<string, WeightForm
   const own = head.splice(0)
   for (const piece of scope.shared.values()) take(piece, '')
   const nodes = [...head, ...own, ...graph.nodes.flatMap((node) => replaced.get(node) ?? [node])]
-  return { graph: { ...graph, nodes, initializers, opsets: withContrib(graph, replaced.size > 0) }, payloads }
+  return { graph: { ...graph, nodes, initializers, opsets: withContrib(graph, nodes) }, payloads }
 }
 
-const withContrib = (graph: Graph, needed: boolean): Graph['opsets'] =>
-  needed ? new Map([...graph.opsets, ['com.microsoft', graph.opsets.get('com.microsoft') ?? 1]]) : graph.opsets
+const contrib = 'com.microsoft'
+
+/** The operator sets that these nodes need beside those of the graph. */
+export const withContrib = (graph: Graph, nodes: readonly Node[]): Graph['opsets'] =>
+  nodes.some(({ domain }) => domain === contrib)
+    ? new Map([...graph.opsets, [contrib, graph.opsets.get(contrib) ?? 1]])
+    : graph.opsets
 
 /** The graph without the weights that options decide about: what every export holds. */
 export function baseGraph(graph: Graph, slots: readonly { name: string }[]): Graph {

@@ -1,17 +1,17 @@
 import type { Node } from '../../graph/ir.ts'
-import { emitProducts, onlyProducts } from './emit-product.ts'
+import { emitLookups, emitRowTable, hasOwnRows, isLookup, type RowCodes, type RowTable } from './emit-lookup.ts'
+import { emitBlocks, emitProducts, isProduct, type Blocks } from './emit-product.ts'
 import { emitDequantizeLinear } from './emit-qdq.ts'
 import { emitWeight, type WeightSlot } from './emit-weight.ts'
 import { blockSizeOf, type WeightForm } from './form.ts'
 import { emptyPiece, type Piece, type Scope } from './scope.ts'
 import type { Uses } from './uses.ts'
 
-/** How weights are written where several forms hold them.
- *  'packed': MatMulNBits for products of 2, 4 and 8 bits, so that they stay packed in memory; elsewhere arithmetic that
- *            ONNX Runtime folds when it loads the file.
- *  'folded': that arithmetic everywhere. The memory and the speed of the float32 network.
- *  'qdq':    DequantizeLinear wherever it holds the weight, the rest as in 'packed'. */
-export type Style = 'packed' | 'folded' | 'qdq'
+/** How weights are written where several forms hold them; build/decisions/0006-export-forms.md tells why.
+ *  'packed': MatMulNBits for products of 2, 4 and 8 bits; rows of embeddings dequantized as they are looked up;
+ *            DequantizeLinear elsewhere, after unpacking in the graph for widths no type holds.
+ *  'folded': arithmetic that ONNX Runtime folds when it loads the file. The memory and the speed of the float32 network. */
+export type Style = 'packed' | 'folded'
 
 export interface EmittedLayer {
   piece: Piece
@@ -28,12 +28,48 @@ export function emitLayer(
   style: Style,
 ): EmittedLayer {
   const piece = emptyPiece()
-  const none = new Map<Node, Node[]>()
-  if (style === 'qdq' && emitDequantizeLinear(scope, piece, slot, form, opset)) return { piece, replaced: none }
-  const blockSize = blockSizeOf(form)
-  if (style !== 'folded' && blockSize !== null && uses !== undefined && onlyProducts(slot, uses)) {
-    return { piece, replaced: emitProducts(scope, piece, form, blockSize, uses.nodes) }
+  const replaced = style === 'packed' ? emitConsumers(scope, piece, slot, form, uses, opset) : null
+  if (replaced !== null) return { piece, replaced }
+  if (style === 'folded' || !emitDequantizeLinear(scope, piece, slot, form, opset)) {
+    emitWeight(scope, piece, slot, form)
   }
-  emitWeight(scope, piece, slot, form)
-  return { piece, replaced: none }
+  return { piece, replaced: new Map() }
+}
+
+/** Where all readers are products and lookups, nodes in their place that read the packed weight; else null. A tied
+ *  embedding is both: its rows are looked up in the very blocks that the head multiplies with. */
+function emitConsumers(
+  scope: Scope,
+  piece: Piece,
+  slot: WeightSlot,
+  form: WeightForm,
+  uses: Uses | undefined,
+  opset: number,
+): Map<Node, Node[]> | null {
+  if (uses === undefined || uses.elsewhere || uses.nodes.length === 0) return null
+  const products = uses.nodes.filter((consumer) => isProduct(slot, consumer))
+  const lookups = uses.nodes.filter((consumer) => isLookup(slot, consumer))
+  if (products.length + lookups.length < uses.nodes.length) return null
+  if (lookups.length > 0 && !hasOwnRows(slot, form, opset)) return null
+  if (products.length === 0) return emitLookups(scope, slot, form, emitRowTable(scope, piece, form), lookups)
+  const size = blockSizeOf(form)
+  if (size === null) return null
+  const blocks = emitBlocks(scope, piece, form, size)
+  const multiplied = emitProducts(scope, form, blocks, products)
+  const found = emitLookups(scope, slot, form, tableOf(form, blocks), lookups)
+  return new Map([...multiplied, ...found])
+}
+
+/** Blocks without padding are rows of packed codes. */
+function tableOf({ bits, cols, groups, symmetric }: WeightForm, { codes, scales, zeros }: Blocks): RowTable {
+  const rowCodes = (value: string, count: number, offset: number): RowCodes => ({
+    planes: [{ value, width: bits, shift: 0 }],
+    stored: (Math.ceil((count * bits) / 8) * 8) / bits,
+    ...{ count, offset, signed: false },
+  })
+  return {
+    codes: rowCodes(codes, cols, symmetric ? 1 << (bits - 1) : 0),
+    scales,
+    zeros: zeros === null ? null : rowCodes(zeros, groups, 0),
+  }
 }

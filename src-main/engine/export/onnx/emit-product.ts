@@ -8,15 +8,10 @@ import { emitScales, type WeightSlot } from './emit-weight.ts'
 import type { WeightForm } from './form.ts'
 import { packBlocks, packBlockZeros } from './pack.ts'
 import { later, type Piece, type Scope } from './scope.ts'
-import type { Uses } from './uses.ts'
 
-/** True where every reader of the weight is a product with the weight on its right side. */
-export function onlyProducts(slot: WeightSlot, uses: Uses | undefined): boolean {
-  if (uses === undefined || uses.elsewhere || slot.dtype !== 'float32' || slot.shape.length !== 2) return false
-  return uses.nodes.every((consumer) => isProduct(slot, consumer))
-}
-
-function isProduct(slot: WeightSlot, consumer: Node): boolean {
+/** True where the node is a product with the weight on its right side. */
+export function isProduct(slot: WeightSlot, consumer: Node): boolean {
+  if (slot.dtype !== 'float32' || slot.shape.length !== 2) return false
   const { op, domain, inputs, attributes } = consumer
   if (domain !== '' || inputs[1] !== slot.name || inputs[0] === slot.name || inputs[2] === slot.name) return false
   if (op === 'MatMul') return slot.order === 'cols'
@@ -33,27 +28,40 @@ function isProduct(slot: WeightSlot, consumer: Node): boolean {
   )
 }
 
-/** Emits the packed weight into `piece` and gives, for each product, the nodes that take its place. */
+/** The packed weight, ready to be the operator's inputs. */
+export interface Blocks {
+  size: number
+  codes: string
+  scales: string
+  zeros: string | null
+}
+
+/** Emits the packed weight into `piece`. */
+export function emitBlocks(scope: Scope, piece: Piece, form: WeightForm, size: number): Blocks {
+  const { rows, cols, bits } = form
+  const blocks = Math.ceil(cols / size)
+  const codes = later(scope, piece, 'uint8', [rows, blocks, (size * bits) / 8], (q) => packBlocks(q, size))
+  const scales = emitScales(scope, piece, form, { scaleShape: [rows, blocks], transposed: false })
+  const zeros = form.symmetric
+    ? null
+    : later(scope, piece, 'uint8', [rows, Math.ceil((blocks * bits) / 8)], packBlockZeros)
+  return { size, codes, scales, zeros }
+}
+
+/** The nodes that take the place of each product. */
 export function emitProducts(
   scope: Scope,
-  piece: Piece,
   form: WeightForm,
-  blockSize: number,
+  blocks: Blocks,
   products: readonly Node[],
 ): Map<Node, Node[]> {
   const { rows, cols, bits } = form
-  const blocks = Math.ceil(cols / blockSize)
-  const shape = { scaleShape: [rows, blocks], transposed: false }
-  const codes = later(scope, piece, 'uint8', [rows, blocks, (blockSize * bits) / 8], (q) => packBlocks(q, blockSize))
-  const inputs = [codes, emitScales(scope, piece, form, shape)]
-  if (!form.symmetric) {
-    inputs.push(later(scope, piece, 'uint8', [rows, Math.ceil((blocks * bits) / 8)], packBlockZeros))
-  }
+  const inputs = [blocks.codes, blocks.scales, ...(blocks.zeros === null ? [] : [blocks.zeros])]
   const attributes: Record<string, Attribute> = {
     K: int(cols),
     N: int(rows),
     bits: int(bits),
-    block_size: int(blockSize),
+    block_size: int(blocks.size),
   }
   const take = (product: Node): Node[] => {
     const [x = '', , bias] = product.inputs

@@ -1,8 +1,8 @@
 // The weight, computed in the graph from its codes under its own name, so that whatever reads it stays untouched:
 //   w = (code - zero) * scale, in float32, in that order: bit for bit what dequantize() gives.
 // Only Cast, Gather, Reshape, Add, Sub and Mul of constants: ONNX Runtime folds them when it loads the file, and the
-// network then runs like the float32 one (blocked convolution layouts, pre-packed products). DequantizeLinear is never
-// folded and keeps convolutions out of the blocked layout, at about half the speed; emit-qdq.ts writes it on request.
+// network then runs like the float32 one (blocked convolution layouts, pre-packed products). DequantizeLinear
+// (emit-qdq.ts) is never folded: see build/decisions/0006-export-forms.md.
 import type { Layer } from '../../checkpoint/network.ts'
 import { int } from '../../graph/ir.ts'
 import { emitCodes, reshapeTo } from './emit-codes.ts'
@@ -48,9 +48,13 @@ export function emitScales(
   return half ? chain(scope, piece, scales, [castTo('float32')]) : scales
 }
 
+/** Width of the zero points in the file. */
+export const zeroBits = (form: WeightForm, scaleShape: readonly number[]): number =>
+  countOf(scaleShape) < FEW_ZEROS ? 8 : form.bits
+
 const emitZeros = (scope: Scope, piece: Piece, form: WeightForm, view: View): string =>
   emitCodes(scope, piece, {
-    bits: countOf(view.scaleShape) < FEW_ZEROS ? 8 : form.bits,
+    bits: zeroBits(form, view.scaleShape),
     shape: view.scaleShape,
     offset: 0,
     values: (q) => zerosInOrder(q, view.transposed),

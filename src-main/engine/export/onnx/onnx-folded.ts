@@ -7,7 +7,8 @@ export const onnxFolded = defineExporter({
   id: 'onnx-folded',
   family: 'export',
   title: 'ONNX, unpacked when loaded',
-  summary: 'The same file size; weights are unpacked once at load: the speed and the memory of the original network.',
+  summary:
+    'The same file size; weights are unpacked when loaded: speed and memory of the original. For convolutions on a CPU.',
   cite: 'ONNX operator specification',
   formula: 'w = (code - zero) * scale, computed once from constants',
   cost: 'one pass over the weights; memory of one layer',
@@ -15,6 +16,7 @@ export const onnxFolded = defineExporter({
   version: 1,
   params: z.object({}),
   extension: '.onnx',
+  takes: ['graph'],
   planBytes: (network) => planBytes(network, 'folded'),
   write: (args, context) => exportOnnx(args, 'folded', 'onnx-folded', context),
 })

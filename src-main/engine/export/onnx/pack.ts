@@ -63,8 +63,14 @@ export function packBlockZeros(q: QuantizedMatrix): Uint8Array {
 }
 
 function packRows(values: Uint8Array, rows: number, cols: number, padded: number, bits: number): Uint8Array {
-  if (padded === cols) return bits === 8 ? values : packBits(values, bits)
+  const wide = padRows(values, rows, cols, padded)
+  return bits === 8 ? wide : packBits(wide, bits)
+}
+
+/** [rows, cols] to [rows, padded], zeros at the end of each row. */
+export function padRows(values: Uint8Array, rows: number, cols: number, padded: number): Uint8Array {
+  if (padded === cols) return values
   const wide = new Uint8Array(rows * padded)
   for (let row = 0; row < rows; row++) wide.set(values.subarray(row * cols, (row + 1) * cols), row * padded)
-  return bits === 8 ? wide : packBits(wide, bits)
+  return wide
 }

@@ -5,7 +5,7 @@ import type { Layer, Network } from '../../checkpoint/network.ts'
 import type { Graph, Initializer, Node } from '../../graph/ir.ts'
 import { optionsFor } from '../../quantize/options.ts'
 import type { BytePlan } from '../define.ts'
-import { baseGraph, exportGraph, scopeFor, slotsOf } from './assemble.ts'
+import { baseGraph, exportGraph, scopeFor, slotsOf, withContrib } from './assemble.ts'
 import { emitLayer, type Style } from './emit-layer.ts'
 import type { WeightForm } from './form.ts'
 import { usesOf } from './uses.ts'
@@ -52,14 +52,24 @@ export function planBytes(network: Network, style: Style): BytePlan {
         return { option, own: measure(graph, [], initializersOf(graph, slot.name)), keys: [] }
       const scope = scopeFor(smallest(graph), slots.length)
       const { piece, replaced } = emitLayer(scope, slot, formOfOption(slot, option), uses.get(slot.name), opset, style)
-      const made = measure(graph, [...piece.nodes, ...[...replaced.values()].flat()], piece.initializers)
-      const keys = [...scope.shared].map(([key, part]) => {
+      const nodes = [...piece.nodes, ...[...replaced.values()].flat()]
+      const made = measure(graph, nodes, piece.initializers)
+      const shared = (key: string, bytes: () => number): string => {
         const id = `${option.bits} ${key}`
-        const known = sharers.get(id) ?? { layers: 0, bytes: measure(graph, part.nodes, part.initializers) }
+        const known = sharers.get(id) ?? { layers: 0, bytes: bytes() }
         known.layers++
         sharers.set(id, known)
         return id
-      })
+      }
+      const keys = [...scope.shared].map(([key, part]) =>
+        shared(key, () => measure(graph, part.nodes, part.initializers)),
+      )
+      const opsets = withContrib(graph, nodes)
+      if (opsets !== graph.opsets) {
+        keys.push(
+          shared('operator set', () => measureModel({ ...smallest(graph), opsets }) - measureModel(smallest(graph))),
+        )
+      }
       return { option, own: made - measure(graph, [...replaced.keys()], []), keys }
     })
     return { name: slot.name, options }

@@ -20,7 +20,7 @@ export interface Scope {
   readonly shared: ReadonlyMap<string, Piece>
   fresh(): string
   /** A small constant, one per value in the whole file. */
-  constant(dtype: 'int64' | 'uint8' | 'float32', shape: number[], values: readonly number[]): string
+  constant(dtype: 'int64' | 'uint8' | 'int8' | 'float32', shape: number[], values: readonly number[]): string
   /** What `build` emits into a shared piece of its own under `key`, built once; gives the value's name. */
   once(key: string, build: (piece: Piece) => string): string
 }
@@ -66,8 +66,8 @@ export function later(scope: Scope, piece: Piece, dtype: DataType, shape: number
   return name
 }
 
-function encode(dtype: 'int64' | 'uint8' | 'float32', values: readonly number[]): Uint8Array {
-  if (dtype === 'uint8') return Uint8Array.from(values)
+function encode(dtype: 'int64' | 'uint8' | 'int8' | 'float32', values: readonly number[]): Uint8Array {
+  if (dtype === 'uint8' || dtype === 'int8') return Uint8Array.from(values)
   const array = dtype === 'int64' ? BigInt64Array.from(values, BigInt) : Float32Array.from(values)
   return new Uint8Array(array.buffer)
 }

@@ -4,43 +4,61 @@ import type { Network } from '../../checkpoint/network.ts'
 import { openFile, openSession } from '../../runtime/session.ts'
 import type { Session, TensorValue, WeightReader } from '../../runtime/types.ts'
 import { noiseFeeds } from './noise.ts'
+import { runParts, type Feeds } from './parts.ts'
 
 /** Largest difference that summing in another order explains: ||file - variant|| / ||variant|| over an output. */
 export const TOLERANCE = 1e-3
 
+/** Networks of more float32 bytes run part by part, on a few tokens. */
+export const WHOLE_UP_TO_BYTES = 2 ** 29
+
 /** Float32 weights, the model's bytes they come in, and what the session packs from them. */
 const SESSION_COPIES = 3
+const FEW_TOKENS = 64
 
-type Feeds = Record<string, TensorValue>
-
-/** Runs the written file in a session of its own, as any program would, then the variant that was evaluated (the original
+/** Runs the written file in a session of its own, as any program would, and the variant that was evaluated (the original
  *  graph with dequantized weights), and compares every output. Gives what was checked, in words; Fault 'verification' on
- *  a difference beyond TOLERANCE. One session at a time is in memory. */
+ *  a difference beyond TOLERANCE. One session at a time is in memory; where the float32 weights take more than
+ *  `wholeUpToBytes`, one block of the variant at a time. */
 export async function verifyExport(
   network: Network,
   path: string,
   variant: WeightReader,
   dataset: Dataset | null,
   notify: (notice: string) => void,
+  wholeUpToBytes = WHOLE_UP_TO_BYTES,
 ): Promise<string[]> {
   const { graph } = network
   if (graph === null) throw new Fault('internal', `${network.name} has no graph to compare with`)
-  const written = await during(openFile(path, { device: 'cpu' }, notify), async (session) => {
-    const { feeds, source } = await chooseFeeds(network, dataset, session)
-    return { feeds, source, outputs: feeds === null ? {} : await session.run(feeds) }
-  })
-  const { feeds, source, outputs } = written
-  if (feeds === null) return [`Opened in a fresh session. Outputs not compared: ${source}.`]
-  const needed = network.layers.reduce((sum, layer) => sum + layer.parameters, 0) * 4 * SESSION_COPIES
-  const free = process.availableMemory()
+  const bytes = network.layers.reduce((sum, layer) => sum + layer.parameters, 0) * 4
+  if (bytes > wholeUpToBytes && network.blocks.length > 0) {
+    const run = (feeds: Feeds) => runParts({ ...network, graph }, variant, feeds, notify)
+    const wanted = await runOnFeeds(network, dataset, run, true)
+    const written = await during(openFile(path, { device: 'cpu' }, notify), async (session) =>
+      wanted === null ? null : await session.run(wanted.feeds),
+    )
+    return wanted === null || written === null ? [unknownInputs] : compareAll(path, written, wanted)
+  }
+  const written = await during(openFile(path, { device: 'cpu' }, notify), (session) =>
+    runOnFeeds(network, dataset, (feeds) => session.run(feeds), false),
+  )
+  if (written === null) return [unknownInputs]
+  const { feeds, source } = written
+  const [needed, free] = [bytes * SESSION_COPIES, process.availableMemory()]
   if (needed > free) {
     return [
       `Opened in a fresh session and run on ${source}. Not compared with the variant: that takes ${needed} bytes of memory, ${free} are free.`,
     ]
   }
-  const wanted = await during(openSession(graph, variant, { device: 'cpu' }, notify), (session) => session.run(feeds))
-  return Object.keys(wanted).map((name) => compare(path, name, outputs[name], wanted[name], source))
+  const outputs = await during(openSession(graph, variant, { device: 'cpu' }, notify), (session) => session.run(feeds))
+  return compareAll(path, written.outputs, { outputs, source })
 }
+
+const unknownInputs =
+  'Opened in a fresh session. Outputs not compared: no sizes of inputs are known, and no data was given.'
+
+const compareAll = (path: string, written: Feeds, { outputs, source }: Pick<Run, 'outputs' | 'source'>): string[] =>
+  Object.keys(outputs).map((name) => compare(path, name, written[name], outputs[name], source))
 
 async function during<T>(opening: Promise<Session>, use: (session: Session) => Promise<T>): Promise<T> {
   const session = await opening
@@ -93,28 +111,51 @@ function compare(
 const numbersOf = (value: TensorValue | undefined): ArrayLike<number> =>
   value === undefined ? [] : value.data instanceof BigInt64Array ? Array.from(value.data, Number) : value.data
 
-async function chooseFeeds(
+interface Run {
+  feeds: Feeds
+  outputs: Feeds
+  source: string // of the feeds, in words
+}
+
+/** Runs on evaluation samples, else on noise; null where no guess of the inputs' sizes fits. */
+async function runOnFeeds(
   network: Network,
   dataset: Dataset | null,
-  session: Session,
-): Promise<{ feeds: Feeds | null; source: string }> {
+  run: (feeds: Feeds) => Promise<Feeds>,
+  few: boolean,
+): Promise<Run | null> {
+  const on = async (feeds: Feeds, source: string): Promise<Run> => ({ feeds, source, outputs: await run(feeds) })
   if (dataset !== null && dataset.kind !== 'noise') {
-    for await (const batch of dataset.evaluate.batches({ batchSize: 4, limit: 4 })) {
-      return { feeds: batch.feeds, source: `${batch.size} evaluation samples` }
+    const samples = few ? 1 : 4
+    for await (const { feeds, size } of dataset.evaluate.batches({ batchSize: samples, limit: samples })) {
+      if (few && network.head !== null) return on(firstTokens(feeds), `the first tokens of an evaluation sample`)
+      return on(feeds, `${size} evaluation samples`)
     }
   }
   if (dataset !== null) {
-    for await (const batch of dataset.calibrate.batches({ batchSize: 1, limit: 1 })) {
-      return { feeds: batch.feeds, source: "the data set's noise" }
+    for await (const { feeds } of dataset.calibrate.batches({ batchSize: 1, limit: 1 })) {
+      return on(feeds, "the data set's noise")
     }
   }
   for (const feeds of noiseFeeds(network)) {
     try {
-      await session.run(feeds)
-      return { feeds, source: 'seeded noise' }
+      return await on(feeds, 'seeded noise')
     } catch (error) {
-      if (!(error instanceof Fault)) throw error // this guess of the inputs' sizes does not fit: try the next
+      if (!isMisfit(error)) throw error // this guess of the inputs' sizes does not fit: try the next
     }
   }
-  return { feeds: null, source: 'no sizes of inputs are known, and no data was given' }
+  return null
 }
+
+/** Token ids of [1, time], cut where the window is long: logits of a whole one take a gigabyte. */
+const firstTokens = (feeds: Feeds): Feeds =>
+  Object.fromEntries(
+    Object.entries(feeds).map(([name, value]) => {
+      const [batch, time = 0] = value.dims
+      const cut = batch === 1 && value.dims.length === 2 && time > FEW_TOKENS
+      return [name, cut ? { ...value, dims: [1, FEW_TOKENS], data: value.data.slice(0, FEW_TOKENS) } : value]
+    }),
+  )
+
+const isMisfit = (error: unknown): boolean =>
+  error instanceof Fault && (error.code === 'device' || error.code === 'unsupported')

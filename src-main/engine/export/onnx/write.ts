@@ -12,15 +12,14 @@ import { checkFile, chooseTarget, unmake, type Target } from '../target.ts'
 import { assemble } from './assemble.ts'
 import type { Style } from './emit-layer.ts'
 import { formOf } from './form.ts'
-import { verifyExport } from './verify.ts'
 import { artifactReader, exportWeights, variantWeights } from './weights.ts'
 
 /** Protobuf messages end at 2 GiB: above this the large tensors lie in a file beside the model. */
 const LARGEST_MODEL_BYTES = 1.9e9
 const EXTERNAL_FROM_BYTES = 1 << 20
 
-/** Writes the variant as ONNX, checks it, and only then gives it its name. Peak memory is about one layer while writing,
- *  two sessions of the network while checking. */
+/** Writes the variant as ONNX, checks it, and only then gives it its name. Peak memory is about one layer while writing;
+ *  while checking, one session of the file or of the variant, of a large one one block (verify.ts). */
 export async function exportOnnx(
   args: ExportArguments,
   style: Style,
@@ -57,6 +56,8 @@ async function writeInto(
     const files = writeModel(staging, assembled.graph, counted, target.file, data, limits.tensorBytes)
     context.progress({ fraction: 0.7, step: 'checking the written file' })
     const compressed = new Set(artifacts.map(({ layer }) => layer))
+    // Only here: the registry of formats is read by programs that must not load ONNX Runtime.
+    const { verifyExport } = await import('./verify.ts')
     const verified = await verifyExport(
       network,
       join(staging.folder, target.file),
