@@ -62,8 +62,6 @@ export const targetCases: Record<string, Make> = {
   }),
   'FS01-below-a-file': beside((folder) => join(folder, 'model.onnx', 'sub', 'x.onnx')),
   'FS01-device': beside(() => '/dev/null'),
-  'FS01-process-folder': beside(() => '/proc/lathe/x.onnx'),
-  'FS01-name-too-long': beside((folder) => join(folder, `${'x'.repeat(300)}.onnx`)),
   'FS01-taken': beside((folder) => {
     writeFileSync(join(folder, 'taken.onnx'), 'mine')
     return join(folder, 'taken.onnx')

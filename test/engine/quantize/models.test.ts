@@ -28,10 +28,17 @@ test.skipIf(!hasData).each(models)(
       for (const layer of layers) {
         const rows = rowsOf(readMatrix(network, layer))
         let before = Infinity
+        const errors = new Map<number, number>() // of each width's first option
         for (const option of optionsFor(layer).filter(({ method }) => method !== 'keep')) {
           const q = applyOption(rows, option, { layer: layer.name })
           const { squaredError, squares } = weightError(rows, q)
           expect(q.scaleType).toBe('float16')
+          const coarser = errors.get(option.bits)
+          if (coarser !== undefined) {
+            expect(squaredError, `${layer.name} ${option.id}: finer groups`).toBeLessThan(coarser)
+            continue
+          }
+          errors.set(option.bits, squaredError)
           expect(squaredError, `${layer.name} ${option.id}`).toBeLessThanOrEqual(before)
           before = squaredError
           const total = totals.get(option.bits)

@@ -21,8 +21,13 @@ test('every width and keep, with ids that a recipe can rely on', () => {
     'rtn-6-g64',
     'rtn-7-g64',
     'rtn-8-g64',
+    'rtn-2-g32',
+    'rtn-3-g32',
+    'rtn-4-g32',
+    'rtn-5-g32',
     'keep',
   ])
+  expect(ids({ cols: 96 })).not.toContain('rtn-4-g64')
   expect(ids({ compressible: false })).toEqual(['keep'])
   expect(optionsFor(layer({})).at(2)).toEqual({
     id: 'rtn-4-g64',
@@ -51,7 +56,8 @@ test('options are carried out as they say', () => {
     const q = applyOption(matrix, option)
     expect(q.bits).toBe(option.bits)
     expect(q.symmetric).toBe(true)
-    expect([q.granularity, q.groupSize, q.groups]).toEqual(['group', 64, 2])
+    const groupSize = option.parameters.groupSize === 32 ? 32 : 64
+    expect([q.granularity, q.groupSize, q.groups]).toEqual(['group', groupSize, groupSize === 32 ? 4 : 2])
     expect(q.zeros.every((zero) => zero === 2 ** (option.bits - 1))).toBe(true)
   }
   expect(() => applyOption(matrix, { id: 'x', method: 'magic', bits: 4, parameters: {} }, { layer: 'a.b' })).toThrow(
