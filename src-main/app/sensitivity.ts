@@ -16,7 +16,7 @@ import { startJob, verifiedSubject } from './work.ts'
 const sensitivityArgs = z.object({ samples: z.number().int().positive().nullable() })
 
 /** Windows of text hold hundreds of predictions each, images one: enough of either for a stable mean. */
-const defaultSamples = (subject: Subject): number => (subject.dataSet?.summary.kind === 'text' ? 16 : 128)
+const defaultSamples = (subject: Subject): number => (subject.dataSet?.summary.kind === 'text' ? 16 : 256)
 
 export const sensitivityHandlers = (context: AppContext): Pick<Handlers, 'sensitivity.start'> => ({
   'sensitivity.start': ({ project, samples }) =>
