@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Fault } from '../../src-preload/contract/fault.ts'
+import { makeFolders } from '../engine/export/folders.ts'
 import { createStore, databaseName, type Store } from '../store/open.ts'
 
 /** A name that every file system takes, from one that a checkpoint happens to have. */
@@ -35,7 +36,7 @@ export function makeProjectFolder(target: string, fill: (store: Store) => void):
         hint: 'Choose an empty or new folder for the project.',
         data: { file: folder },
       })
-    mkdirSync(dirname(folder), { recursive: true })
+    makeFolders(dirname(folder))
     const store = createStore(partial)
     try {
       fill({ ...store, folder })

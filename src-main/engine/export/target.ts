@@ -1,15 +1,16 @@
-import { existsSync, lstatSync, mkdirSync, realpathSync, rmdirSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Network } from '../checkpoint/network.ts'
 import { diskFault } from './disk-fault.ts'
+import { makeFolders, removeFolders } from './folders.ts'
 
 /** Where an export goes. */
 export interface Target {
   folder: string // real path; exists
   file: string // name of the model file inside it
   companions: boolean // the path was a folder: tokenizer and configuration go with the model
-  made: boolean // the folder did not exist before
+  made: string[] // folders that did not exist before, outermost first
 }
 
 /** A path that ends in the format's extension is a file; any other is a folder that gets `model<extension>`. Makes the
@@ -19,10 +20,10 @@ export function chooseTarget(path: string, extension: string, network: Network, 
   const single = extname(whole).toLowerCase() === extension
   const wanted = single ? dirname(whole) : whole
   let folder: string
-  let made: boolean
+  let made: string[]
   try {
     if (existsSync(wanted) && !statSync(wanted).isDirectory()) throw refusal(wanted, 'is a file, not a folder')
-    made = mkdirSync(wanted, { recursive: true }) !== undefined
+    made = makeFolders(wanted)
     folder = realpathSync(wanted)
   } catch (error) {
     throw error instanceof Fault ? error : diskFault(error, wanted)
@@ -32,24 +33,21 @@ export function chooseTarget(path: string, extension: string, network: Network, 
     if (realpathSync(network.path) === folder)
       throw refusal(folder, 'is the checkpoint itself, which is never written to')
   }
-  checkFile(join(folder, file), network, overwrite)
+  try {
+    checkFile(join(folder, file), network, overwrite)
+  } catch (error) {
+    removeFolders(made)
+    throw error
+  }
   return { folder, file, companions: !single, made }
 }
 
-/** Removes a folder that was made for an export that failed, unless something else lies in it by now. */
-export function unmake({ folder, made }: Target): void {
-  if (!made) return
-  try {
-    rmdirSync(folder)
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT') throw error
-  }
-}
+/** Removes the folders that were made for an export that failed, unless something else lies in them by now. */
+export const unmake = ({ made }: Target): void => removeFolders(made)
 
 /** Faults unless the name is free, or a plain file of its own that may be replaced. */
 export function checkFile(path: string, network: Network, overwrite: boolean): void {
-  const found = lstatSync(path, { throwIfNoEntry: false })
+  const found = look(path)
   if (found === undefined) return
   if (found.isSymbolicLink()) throw refusal(path, 'is a symbolic link')
   if (!found.isFile()) throw refusal(path, found.isDirectory() ? 'is a folder' : 'is not a regular file')
@@ -63,6 +61,15 @@ export function checkFile(path: string, network: Network, overwrite: boolean): v
       hint: 'Choose another name, or allow it to be replaced.',
       data: { file: path },
     })
+  }
+}
+
+/** What stands at the path, if anything; a name that the file system does not take is a fault. */
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    throw diskFault(error, path)
   }
 }
 
