@@ -99,7 +99,7 @@ async function plannedBytesOf(
 /** True when the target appeared after the job was asked for: an earlier attempt of this very job had already put the
  *  finished file in its place when it was killed. */
 const isOwnLeftover = (path: string, askedAtMs: number): boolean => {
-  const stat = statSync(path, { throwIfNoEntry: false })
+  const stat = existsSync(path) ? statSync(path, { throwIfNoEntry: false }) : undefined // a name too long does not exist either
   return stat !== undefined && stat.ctimeMs >= askedAtMs
 }
 
