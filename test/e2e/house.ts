@@ -76,13 +76,18 @@ export async function photograph(page: Page, name: string): Promise<string[]> {
   for (const size of sizes)
     for (const colorScheme of schemes) {
       await page.setViewportSize(size)
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' }) // no half-faded colours in a picture
+      await page.emulateMedia({ colorScheme })
       await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
+      // No half-faded colours in a picture.
+      await page.evaluate(async () => {
+        const fading = document.getAnimations().filter((each) => each instanceof CSSTransition)
+        await Promise.allSettled(fading.map((each) => each.finished))
+      })
       const title = `${name}-${colorScheme}-${size.width}x${size.height}`
       await page.screenshot({ path: join(screenshotFolder, `${title}.png`) })
       if ((await overflow(page)) > 0) wide.push(title)
     }
   await page.setViewportSize(sizes[0])
-  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'no-preference' })
+  await page.emulateMedia({ colorScheme: 'light' })
   return wide
 }
