@@ -15,7 +15,7 @@ const LARGE_CONVOLUTION = 1024 // weights per output channel from which one scal
 /** Everything that can be done to a layer: keep it, or round it to 2..8 bits at the granularity that gave the least
  *  error per byte on real networks. Measured there, in dB of weight error at equal bytes:
  *   - symmetric beats or ties affine at 2 to 4 bits (a signed, searched scale makes up for the zero point, whose bytes
- *     it saves) and loses at most 0.3 dB above, where a zero point's own tensor costs small layers more than that;
+ *     it saves) and loses 0.3 dB above on linear layers; convolutions, which lose 0.6 dB, get affine at 4 to 6 bits too;
  *   - groups of 64 beat groups of 32 by 0.6 to 1.1 dB, and cost 0.6 dB at most against 128 or whole rows at 2 bits;
  *   - convolutions per output channel lie within 0.1 dB of groups at 3 bits, 0.5 dB at 4.
  *  Groups of 32 follow for 2 to 5 bits as half steps between widths: they gain about as much per byte as the next bit, without
@@ -24,20 +24,22 @@ const LARGE_CONVOLUTION = 1024 // weights per output channel from which one scal
 export function optionsFor(layer: Layer): Option[] {
   if (!layer.compressible) return [keepOption]
   const groupSize = groupSizeOf(layer)
-  const finer = groupSize === 64 ? optionWidths.filter((bits) => bits <= 5).map((bits) => rtnOption(bits, 32)) : []
-  return [...optionWidths.map((bits) => rtnOption(bits, groupSize)), ...finer, keepOption]
+  const few = optionWidths.filter((bits) => bits <= 5)
+  const finer = groupSize === 64 ? few.map((bits) => rtnOption(bits, 32)) : []
+  const affine = groupSize === null ? [4, 5, 6].map((bits) => rtnOption(bits, null, false)) : []
+  return [...optionWidths.map((bits) => rtnOption(bits, groupSize)), ...finer, ...affine, keepOption]
 }
 
 /** rtn at a width; groupSize null: one scale an output channel. Ids: 'rtn-4-g64', 'rtn-4-channel'. */
-export function rtnOption(bits: number, groupSize: number | null): Option {
+export function rtnOption(bits: number, groupSize: number | null, symmetric = true): Option {
   return {
-    id: `rtn-${bits}-${groupSize === null ? 'channel' : `g${groupSize}`}`,
+    id: `rtn-${bits}-${groupSize === null ? 'channel' : `g${groupSize}`}${symmetric ? '' : '-affine'}`,
     method: 'rtn',
     bits,
     parameters: {
       granularity: groupSize === null ? 'channel' : 'group',
       ...(groupSize === null ? {} : { groupSize }),
-      symmetric: true,
+      symmetric,
       search: 'mse',
     },
   }

@@ -28,6 +28,12 @@ test('every width and keep, with ids that a recipe can rely on', () => {
     'keep',
   ])
   expect(ids({ cols: 96 })).not.toContain('rtn-4-g64')
+  expect(ids({ role: 'conv', op: 'Conv', cols: 144 }).slice(7)).toEqual([
+    'rtn-4-channel-affine',
+    'rtn-5-channel-affine',
+    'rtn-6-channel-affine',
+    'keep',
+  ])
   expect(ids({ compressible: false })).toEqual(['keep'])
   expect(optionsFor(layer({})).at(2)).toEqual({
     id: 'rtn-4-g64',

@@ -68,7 +68,8 @@ test('each loss behind a cut equals that of the whole network with the weight re
       expect(found, `${name} at ${bits} bits`).toBeGreaterThan(0)
       expect(Math.abs(found / expected - 1), `${name} at ${bits} bits`).toBeLessThan(1e-3)
     }
-    losses.slice(1).forEach(({ error }, i) => expect(error).toBeLessThan(losses[i]?.error ?? 0))
+    const ladder = losses.filter(({ option }) => !/affine|g32/.test(option)) // one option a width
+    ladder.slice(1).forEach(({ error }, i) => expect(error).toBeLessThan(ladder[i]?.error ?? 0))
   }
 })
 

@@ -44,7 +44,7 @@ export function planBytes(network: Network, style: Style): BytePlan {
   const uses = usesOf(graph)
   const opset = graph.opsets.get('') ?? 1
   const layerOf = new Map(network.layers.map((layer) => [layer.name, layer]))
-  const sharers = new Map<string, { layers: number; bytes: number }>() // width and key of a shared piece
+  const sharers = new Map<string, { layers: Set<string>; bytes: number }>() // width and key of a shared piece
   const measured = slots.map((slot) => {
     const layer = layerOf.get(slot.name)
     const options = (layer === undefined ? [] : optionsFor(layer)).map((option) => {
@@ -56,8 +56,8 @@ export function planBytes(network: Network, style: Style): BytePlan {
       const made = measure(graph, nodes, piece.initializers)
       const shared = (key: string, bytes: () => number): string => {
         const id = `${option.bits} ${key}`
-        const known = sharers.get(id) ?? { layers: 0, bytes: bytes() }
-        known.layers++
+        const known = sharers.get(id) ?? { layers: new Set(), bytes: bytes() }
+        known.layers.add(slot.name)
         sharers.set(id, known)
         return id
       }
@@ -76,7 +76,7 @@ export function planBytes(network: Network, style: Style): BytePlan {
   })
   const share = (id: string): number => {
     const found = sharers.get(id)
-    return found === undefined ? 0 : found.bytes / found.layers
+    return found === undefined ? 0 : found.bytes / found.layers.size
   }
   const layers = measured.map(({ name, options }) => ({
     name,
