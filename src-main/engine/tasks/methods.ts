@@ -6,8 +6,7 @@ import type { Tasks } from '../protocol.ts'
 import { quantizers } from '../quantize/registry.ts'
 import { scores } from '../score/registry.ts'
 
-/** Every method of every family, in the order of its registry. Told by the engine, for exporters bring ONNX Runtime with
- *  them, which main must not load. */
+/** Every method of every family, in the order of its registry. Told by the engine, so that main loads none of the science. */
 export const methods = (): Tasks['methods']['result'] => {
   const all: MethodBase[] = [...scores, ...quantizers, ...allocators, ...evaluators]
   return {
