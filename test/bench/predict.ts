@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { spearman } from '../../src-main/app/calibrate.ts'
 import { withSession } from '../../src-main/cli/session.ts'
 
 const [model = '', data = '', count = '24', seed = '1'] = process.argv.slice(2)
@@ -16,19 +17,6 @@ const random = (): number => {
   let t = Math.imul(state ^ (state >>> 15), state | 1)
   t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
   return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-}
-
-const ranks = (values: number[]): number[] => {
-  const order = values.map((value, index) => ({ value, index })).sort((a, b) => a.value - b.value)
-  const out: number[] = []
-  order.forEach(({ index }, rank) => (out[index] = rank))
-  return out
-}
-const spearman = (a: number[], b: number[]): number => {
-  const ra = ranks(a)
-  const rb = ranks(b)
-  const squares = ra.reduce((sum, rank, i) => sum + (rank - (rb[i] ?? 0)) ** 2, 0)
-  return 1 - (6 * squares) / (a.length * (a.length ** 2 - 1))
 }
 
 try {
@@ -60,7 +48,7 @@ try {
         `${i + 1} bits ${plan.predicted.averageBits.toFixed(2)} predicted ${additive.toExponential(3)} measured ${kl.toExponential(3)}`,
       )
     }
-    console.log(`Spearman ${spearman(predicted, measured).toFixed(4)} over ${predicted.length} recipes`)
+    console.log(`Spearman ${spearman(predicted, measured)?.toFixed(4) ?? 'unknown'} over ${predicted.length} recipes`)
   })
 } finally {
   rmSync(home, { recursive: true, force: true })
