@@ -71,7 +71,14 @@ export function compressUnits(
       return false
     },
     async run({ engine, hooks }) {
-      const task = { checkpoint: args.checkpoint, layer, option, seed: recipe.seed, folder: store.artifacts }
+      const task = {
+        checkpoint: args.checkpoint,
+        layer,
+        option,
+        seed: recipe.seed,
+        folder: store.artifacts,
+        importance: null,
+      }
       const artifact = await engine.run('compressLayer', task, hooks)
       if (dirname(resolve(artifact.path)) !== store.artifacts)
         throw new Fault('internal', `The artifact of ${layer} lies outside the project: ${artifact.path}.`)

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { Fault } from '../../src-preload/contract/fault.ts'
-import { fitsCheckpoint, formatsFor, type MethodSummary } from '../../src-preload/contract/methods.ts'
+import { formatsFor, type MethodSummary } from '../../src-preload/contract/methods.ts'
 import type { Recipe } from '../../src-preload/contract/plan.ts'
 import type { Variant } from '../../src-preload/contract/results.ts'
 import type { Handlers } from '../../src-preload/contract/server.ts'
@@ -39,8 +39,8 @@ async function formatOf(context: AppContext, subject: Subject, wanted: string | 
       hint: `For this checkpoint: ${fitting.join(', ')}.`,
       data,
     })
-  if (fitsCheckpoint(format, summary)) return format
-  const why = summary.task === 'none' ? 'it holds tensors only, without a graph' : 'it is not a safetensors checkpoint'
+  if (fitting.includes(wanted)) return format
+  const why = summary.exports.find((each) => each.format === wanted)?.reason ?? 'it does not fit'
   throw new Fault('unsupported', `${summary.name} cannot be exported as ${format.title}: ${why}.`, {
     hint: `For this checkpoint: ${fitting.join(', ')}.`,
     data,
@@ -132,6 +132,8 @@ export const prepareExport =
           data: dataReference(project, subject),
           overwrite: args.overwrite || leftover,
           plannedBytes,
+          parameters: {},
+          card: [],
         }
         const result = await engine.run('export', task, hooks)
         saveExport(project.store.write, { result: { ...result, id, variant: variant.id } })

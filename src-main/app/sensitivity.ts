@@ -6,7 +6,7 @@ import { saveOption } from '../store/options.ts'
 import { canonicalJson } from '../store/recipes.ts'
 import { transaction } from '../store/query.ts'
 import { readStep, saveStep } from '../store/steps.ts'
-import { loadCandidates } from './candidates.ts'
+import { loadCandidates, planFormat } from './candidates.ts'
 import type { AppContext } from './context.ts'
 import { dataReference, type Subject } from './projects.ts'
 import { quantizerVersions } from './method.ts'
@@ -62,7 +62,16 @@ export const prepareSensitivity =
         weight: parameters * options.length,
         isDone: () => readStep(store.read, { key }) !== null,
         async run({ engine, hooks }) {
-          const task = { checkpoint: path, data: reference, block, samples, device: subject.row.device }
+          const { id: format } = await planFormat(context, subject)
+          const task = {
+            checkpoint: path,
+            data: reference,
+            block,
+            samples,
+            device: subject.row.device,
+            format,
+            importance: null,
+          }
           const result = await engine.run('sensitivity', task, hooks)
           for (const notice of result.notices) hooks.notify(notice)
           transaction(store.write, () => {

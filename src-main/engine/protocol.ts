@@ -3,6 +3,7 @@ import type { MethodSummary, ScoreResult } from '../../src-preload/contract/meth
 import type { Option } from '../../src-preload/contract/plan.ts'
 import type { Device, DeviceId } from '../../src-preload/contract/project.ts'
 import type { Evaluation, ExportResult } from '../../src-preload/contract/results.ts'
+import type { CardRow } from './export/define.ts'
 import type { FaultShape } from '../../src-preload/contract/fault.ts'
 
 /** Artifact of one compressed layer: a content-addressed safetensors file. */
@@ -39,7 +40,15 @@ export interface Tasks {
   }
   /** Loss of each option of the layers of one block, swapped in alone. block -1: layers outside blocks. */
   sensitivity: {
-    args: { checkpoint: string; data: DataReference | null; block: number; samples: number; device: DeviceId }
+    args: {
+      checkpoint: string
+      data: DataReference | null
+      block: number
+      samples: number
+      device: DeviceId
+      format: string // export format whose options are measured
+      importance: string | null // file of the 'importance' task, for options with 'weighted': true
+    }
     result: {
       /** standardError: of the loss over the samples, where it is known. */
       layers: { name: string; losses: { option: string; loss: number; error: number; standardError?: number }[] }[]
@@ -49,8 +58,33 @@ export interface Tasks {
     }
   }
   compressLayer: {
-    args: { checkpoint: string; layer: string; option: Option; seed: number; folder: string }
+    args: {
+      checkpoint: string
+      layer: string
+      option: Option
+      seed: number
+      folder: string
+      importance: string | null // file of the 'importance' task; needed where option.parameters.weighted
+    }
     result: Artifact
+  }
+  /** Mean squared activation of every input channel of every layer over calibration data, as an imatrix GGUF file named by
+   *  its sha256 in `folder`. */
+  importance: {
+    args: { checkpoint: string; data: DataReference; samples: number; device: DeviceId; folder: string }
+    result: { sha256: string; path: string; bytes: number; layers: number; samples: number }
+  }
+  /** Plain conversion: no recipe, no project. `importance`: an imatrix file (either of llama.cpp's two forms). */
+  convert: {
+    args: {
+      checkpoint: string
+      format: string
+      parameters: Record<string, unknown>
+      path: string
+      overwrite: boolean
+      importance: string | null
+    }
+    result: Omit<ExportResult, 'id' | 'variant'>
   }
   /** artifacts null: the original. `against` compares with another checkpoint instead of the original itself. */
   evaluate: {
@@ -73,6 +107,8 @@ export interface Tasks {
       data: DataReference | null
       overwrite: boolean
       plannedBytes: number
+      parameters: Record<string, unknown> // of the exporter
+      card: CardRow[]
     }
     result: Omit<ExportResult, 'id' | 'variant'>
   }

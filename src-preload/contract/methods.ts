@@ -6,10 +6,6 @@ export const needs = ['weights', 'activations', 'hessian', 'attention', 'gradien
 export type MethodFamily = (typeof families)[number]
 export type Need = (typeof needs)[number]
 
-/** What an export format asks of a checkpoint: a graph that can be run, or weights in safetensors files. */
-export const checkpointTraits = ['graph', 'safetensors'] as const
-export type CheckpointTrait = (typeof checkpointTraits)[number]
-
 /** A method as a person sees it; `parameters` is JSON Schema made from the method's own schema. */
 export const methodSummarySchema = z.object({
   id: z.string(),
@@ -22,23 +18,19 @@ export const methodSummarySchema = z.object({
   needs: z.array(z.enum(needs)),
   version: z.number().int(),
   parameters: z.json(),
-  /** Of an export format: its file ending, with the dot, and what it asks of the checkpoint. */
-  file: z.object({ extension: z.string(), takes: z.array(z.enum(checkpointTraits)) }).optional(),
+  /** Of an export format: its file ending, with the dot; '' where the result is always a folder. */
+  file: z.object({ extension: z.string() }).optional(),
 })
 export type MethodSummary = z.infer<typeof methodSummarySchema>
 
-/** Whether an export format can hold variants of this checkpoint. */
-export const fitsCheckpoint = (
-  { file }: Pick<MethodSummary, 'file'>,
-  { format, task }: Pick<CheckpointSummary, 'format' | 'task'>,
-): boolean =>
-  file !== undefined && file.takes.every((trait) => (trait === 'graph' ? task !== 'none' : format === 'safetensors'))
-
-/** Export formats that fit this checkpoint, in the registry's order: the first is its default. */
+/** Export formats that fit this checkpoint, its default first. */
 export const formatsFor = (
   methods: readonly MethodSummary[],
-  checkpoint: Pick<CheckpointSummary, 'format' | 'task'>,
-): MethodSummary[] => methods.filter((method) => method.family === 'export' && fitsCheckpoint(method, checkpoint))
+  { exports }: Pick<CheckpointSummary, 'exports'>,
+): MethodSummary[] =>
+  exports.flatMap(({ format, reason }) =>
+    reason === null ? methods.filter(({ family, id }) => family === 'export' && id === format) : [],
+  )
 
 export const scoreResultSchema = z.object({
   method: z.string(),

@@ -29,24 +29,42 @@ export const layerSchema = z.object({
   block: z.number().int().nullable(), // index into the network's blocks, null before, after or outside them
   shape: z.array(z.number().int()),
   dtype: z.string(),
-  bytes: z.number(),
+  bytes: z.number(), // in the file
+  stored: z.string().nullable().default(null), // packed form in the file ('Q4_K', 'GPTQ 4-bit g128'); null: plain elements of dtype
   parameters: z.number(),
   compressible: z.boolean(), // false for norms, biases and tensors too small to gain
 })
 export type LayerSummary = z.infer<typeof layerSchema>
 
+export const checkpointFormats = ['onnx', 'safetensors', 'gguf', 'pytorch'] as const
+/** What a network is for; 'none': tensors only, nothing can be run. */
+export const tasks = [
+  'causal-lm',
+  'masked-lm',
+  'sequence-classification',
+  'feature-extraction',
+  'image-classification',
+  'image-features',
+  'image-text-similarity',
+  'image-text-to-text',
+  'other',
+  'none',
+] as const
+
 export const checkpointSummarySchema = z.object({
   path: z.string(),
   name: z.string(),
-  format: z.enum(['onnx', 'safetensors']),
+  format: z.enum(checkpointFormats),
   family: z.string(), // 'llama', 'mistral', 'qwen2', 'onnx', 'tensors-only' ...
-  task: z.enum(['causal-lm', 'image-classification', 'other', 'none']), // none: tensors only, nothing can be run
+  task: z.enum(tasks),
   parameters: z.number(),
   bytes: z.number(), // of the checkpoint's weight and graph files
   blocks: z.number().int(),
   layers: z.array(layerSchema),
   fingerprint: z.string(), // sha256 over headers, sizes and sampled content: identity for caches
   notices: z.array(z.string()),
+  /** Export formats that can hold variants of it, the default first; those that cannot, with the reason, behind. */
+  exports: z.array(z.object({ format: z.string(), reason: z.string().nullable() })).default([]),
   card: z.record(z.string(), z.string()), // context length, vocabulary, opset, producer ... for people
 })
 export type CheckpointSummary = z.infer<typeof checkpointSummarySchema>

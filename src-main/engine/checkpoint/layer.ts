@@ -17,7 +17,7 @@ export interface LayerUse {
  * Gather), the last of two in 'cols' order (MatMul). Vectors are [n, 1].
  */
 export function layerOf(info: TensorInfo, use: LayerUse): Layer {
-  const { shape, dtype, name, bytes } = info
+  const { shape, dtype, name, bytes, stored } = info
   const order = use.order ?? 'rows'
   const parameters = shape.reduce((product, size) => product * size, 1)
   const rows = (order === 'rows' ? shape[0] : shape.at(-1)) ?? 1
@@ -29,6 +29,7 @@ export function layerOf(info: TensorInfo, use: LayerUse): Layer {
     shape,
     dtype,
     bytes,
+    ...(stored && { stored }),
     parameters,
     compressible: isMatrix && floats.has(dtype) && parameters >= smallestWorthwhile,
     rows,

@@ -1,5 +1,12 @@
-import type { Role } from '../../../src-preload/contract/model.ts'
+import type { CheckpointSummary, Role } from '../../../src-preload/contract/model.ts'
 import type { DataType, Graph } from '../graph/ir.ts'
+import type { JsonMap } from './json.ts'
+
+/** How a tensor lies in its file where that is not as plain elements of `dtype`. */
+export interface StoredForm {
+  type: string // as the format calls it: 'Q4_K', 'GPTQ 4-bit g128', 'QDQ int8'
+  bytes: number // in the file, scales and zero points counted
+}
 
 export interface TensorInfo {
   name: string
@@ -7,6 +14,8 @@ export interface TensorInfo {
   shape: number[]
   bytes: number
   file: string // absolute path of the file that holds it
+  /** Packed in the file: dtype, shape and bytes are then those of the decoded numbers, which is what `read` gives. */
+  stored?: StoredForm
 }
 
 /** Lazy tensors of a checkpoint: listing costs headers only, reading costs what is read. Reads are synchronous; the
@@ -15,6 +24,9 @@ export interface TensorSource {
   readonly tensors: ReadonlyMap<string, TensorInfo>
   /** Raw little-endian bytes [begin, end) of a tensor; the whole tensor without a range. Faults when the file changed. */
   read(name: string, range?: { begin: number; end: number }): Uint8Array
+  /** Bytes [begin, end) of a packed tensor as they lie in the file, for formats where that is one run (GGUF blocks). Absent,
+   *  or null for a tensor that has no such form. */
+  readStored?(name: string, range?: { begin: number; end: number }): Uint8Array | null
   close(): void
 }
 
@@ -25,7 +37,8 @@ export interface Layer {
   block: number | null
   shape: number[]
   dtype: DataType
-  bytes: number
+  bytes: number // decoded; see `stored`
+  stored?: StoredForm
   parameters: number
   compressible: boolean
   rows: number // output channels (embedding: vocabulary)
@@ -53,12 +66,19 @@ export interface LanguageHead {
   beginToken: number | null // BOS
 }
 
+/** The vocabulary and rules that come with a language model, as a tokenizer.json document: the file's own, or made from a
+ *  GGUF file's metadata. */
+export interface TokenizerDocument {
+  file: string // where it comes from, for messages and fingerprints
+  read(): JsonMap // parsed when asked for; not yet checked (data/text/tokenizer.ts does that)
+}
+
 export interface Network {
   path: string
   name: string
-  format: 'onnx' | 'safetensors'
+  format: CheckpointSummary['format']
   family: string
-  task: 'causal-lm' | 'image-classification' | 'other' | 'none'
+  task: CheckpointSummary['task']
   fingerprint: string
   bytes: number
   graph: Graph | null // null: tensors only
@@ -66,6 +86,13 @@ export interface Network {
   layers: Layer[] // every tensor of the checkpoint with its role, in graph order
   blocks: Block[]
   head: LanguageHead | null
+  /** Hugging Face configuration: config.json as it is, or made from a GGUF file's metadata; null where there is none. */
+  config: JsonMap | null
+  tokenizer: TokenizerDocument | null
+  chatTemplate: string | null // Jinja text; never rendered on opening
+  /** The same language model with key-value cache inputs and outputs, as generators want it (families/cached.ts); absent
+   *  where the family has no such form. */
+  cached?: () => Graph
   notices: string[]
   card: Record<string, string>
   files: string[] // every file the checkpoint is made of, absolute

@@ -4,6 +4,7 @@ import type { BuiltModel, Family } from '../graph/families/define.ts'
 import { Settings } from '../graph/families/config.ts'
 import { modelFamilies } from '../graph/families/registry.ts'
 import { fingerprintOf } from './fingerprint.ts'
+import { assetsOf, type LanguageAssets, noAssets } from './assets.ts'
 import { type FolderListing, openFolder } from './hf-folder.ts'
 import type { Network, TensorSource } from './network.ts'
 import { type SafetensorsSource, openSafetensors } from './safetensors.ts'
@@ -19,7 +20,7 @@ export function openHuggingFace(folder: string, listing: FolderListing): Network
     if (config?.has('auto_map')) {
       notices.push('config.json names Python code of its own (auto_map). Lathe never runs it.')
     }
-    return assemble(folder, basename(folder), source, files, notices, built)
+    return assemble(folder, basename(folder), source, files, notices, built, assetsOf(folder, listing, config))
   } catch (error) {
     source.close()
     throw error
@@ -77,6 +78,7 @@ function assemble(
   files: string[],
   notices: string[],
   built: Built | null,
+  assets: LanguageAssets = noAssets,
 ): Network {
   const model = built?.model
   const used = new Set(model?.layers.map((layer) => layer.name))
@@ -104,6 +106,8 @@ function assemble(
     layers: [...(model?.layers ?? []), ...loose],
     blocks: model?.blocks ?? [],
     head: model?.head ?? null,
+    ...assets,
+    ...(model?.cached && { cached: model.cached }),
     notices,
     card: {
       ...model?.card,

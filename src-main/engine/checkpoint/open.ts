@@ -4,6 +4,7 @@ import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { CheckpointSummary } from '../../../src-preload/contract/model.ts'
 import { analyse } from '../graph/structure.ts'
 import { fingerprintOf } from './fingerprint.ts'
+import { noAssets } from './assets.ts'
 import { listFolder } from './hf-folder.ts'
 import { resolveInside } from './containment.ts'
 import type { Network } from './network.ts'
@@ -80,6 +81,7 @@ function openOnnx(path: string): Network {
       layers,
       blocks,
       head: null,
+      ...noAssets,
       notices,
       card,
       files,
@@ -101,18 +103,20 @@ export function summarise(network: Network): CheckpointSummary {
     parameters: network.layers.reduce((sum, layer) => sum + layer.parameters, 0),
     bytes: network.bytes,
     blocks: network.blocks.length,
-    layers: network.layers.map(({ name, role, block, shape, dtype, bytes, parameters, compressible }) => ({
+    layers: network.layers.map(({ name, role, block, shape, dtype, bytes, stored, parameters, compressible }) => ({
       name,
       role,
       block,
       shape,
       dtype,
-      bytes,
+      bytes: stored?.bytes ?? bytes,
+      stored: stored?.type ?? null,
       parameters,
       compressible,
     })),
     fingerprint: network.fingerprint,
     notices: network.notices,
+    exports: [], // told by the exporters (tasks/inspect.ts)
     card: network.card,
   }
 }

@@ -1,6 +1,7 @@
 // Weights as numbers, always by ranged reads: a tensor is never held in memory twice, and parts of it never whole.
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { type DataType, type Graph, type Initializer, bitsOf } from '../graph/ir.ts'
+import { rowsOf, type WeightRows } from '../quantize/rows.ts'
 import type { WeightMatrix } from '../quantize/types.ts'
 import type { WeightReader } from '../runtime/types.ts'
 import { fromFloat32, toFloat32 } from './convert.ts'
@@ -39,6 +40,13 @@ export function readMatrix(network: Network, layer: Layer, rows?: { begin: numbe
   }
   const memory = readFloat32(network, layer.name)
   return { data: transpose(memory, cols, layer.rows, begin, end), rows: end - begin, cols }
+}
+
+/** A layer's weights, block by block where they lie in rows; where they lie in columns, read and turned once. */
+export function weightRows(network: Network, layer: Layer): WeightRows {
+  if (layer.order === 'cols') return rowsOf(readMatrix(network, layer))
+  const { rows, cols } = layer
+  return { rows, cols, read: (begin, end) => readMatrix(network, layer, { begin, end }).data }
 }
 
 /** A whole matrix back in the tensor's memory order. May return the matrix's own array. */

@@ -1,5 +1,4 @@
 import type { z } from 'zod'
-import type { CheckpointTrait } from '../../../src-preload/contract/methods.ts'
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import type { ExportResult } from '../../../src-preload/contract/results.ts'
 import type { Network } from '../checkpoint/network.ts'
@@ -13,9 +12,25 @@ export interface BytePlan {
   layers: { name: string; options: (Option & { bytes: number })[] }[]
 }
 
+/** How much each input channel of a layer matters, [cols] (mean squared activation); undefined where it was not measured. */
+export type Importance = (layer: string) => Float32Array | undefined
+
+/** A measured result for the model card. */
+export interface CardRow {
+  metric: string // 'perplexity', 'top-1 accuracy', 'KL divergence'
+  original: string | null
+  variant: string
+  source: string // 'valid.txt, 44,492 tokens'
+}
+
 export interface ExportArguments {
   network: Network
   artifacts: readonly Artifact[] // compressed layers; a layer without one is kept as it is
+  /** Layers that are compressed while the file is written, without an artifact (plain conversion). */
+  options?: ReadonlyMap<string, Option>
+  importance?: Importance | null // weighs the options that ask for it ('weighted': true)
+  parameters?: Record<string, unknown> // of the exporter, checked with its schema
+  card?: readonly CardRow[] // measured figures for the README beside the export
   path: string // a file name with the format's extension, or a folder
   dataset: Dataset | null // real inputs for the check of the written file; seeded noise without it
   overwrite: boolean
@@ -27,10 +42,18 @@ export type Exported = Omit<ExportResult, 'id' | 'variant'>
 /** One file format: what it will weigh, and writing it. */
 export interface Exporter<P extends z.ZodObject = z.ZodObject> extends MethodBase<P> {
   family: 'export'
-  extension: string // with the dot
-  takes: readonly CheckpointTrait[] // what a checkpoint must have, each of them
+  extension: string // with the dot; '' where the result is always a folder
+  /** Why this format cannot hold the checkpoint, in words for a person; null when it can. Looks at headers only. */
+  refuses(network: Network): string | null
   planBytes(network: Network): BytePlan
+  /** What a plain conversion does to each layer under these parameters (default: keep every layer); absent where a plain
+   *  conversion makes no sense. Keys are layer names; layers left out are kept. */
+  convert?(network: Network, parameters: z.output<P>): ReadonlyMap<string, Option>
   write(args: ExportArguments, context: TaskContext): Promise<Exported>
 }
 
 export const defineExporter = <P extends z.ZodObject>(exporter: Exporter<P>): Exporter<P> => exporter
+
+/** `refuses` of formats that hold a graph. */
+export const refusesGraphless = ({ graph }: Network): string | null =>
+  graph === null ? 'it holds tensors only, without a graph' : null

@@ -1,3 +1,5 @@
+import type { GgmlType } from '../kernels/ggml/types.ts'
+
 // The canonical form of a quantized weight: what every quantizer makes, every artifact stores, every exporter packs.
 
 /** [rows, cols], rows = output channels, row-major. */
@@ -24,3 +26,16 @@ export interface QuantizedMatrix {
   scales: Float32Array // [rows, groups]; [1] for 'tensor'
   zeros: Uint8Array // [rows, groups]; [1] for 'tensor'
 }
+
+/** A weight in blocks of a GGUF type, row after row; `cols` is a multiple of the type's block size. */
+export interface BlockMatrix {
+  rows: number
+  cols: number
+  type: GgmlType
+  blocks: Uint8Array // [rows, rowBytes(type, cols)]
+}
+
+/** What a quantizer makes, an artifact stores and an exporter packs. */
+export type CompressedMatrix = QuantizedMatrix | BlockMatrix
+
+export const isBlocks = (matrix: CompressedMatrix): matrix is BlockMatrix => 'blocks' in matrix

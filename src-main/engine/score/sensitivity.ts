@@ -9,10 +9,12 @@ import type { Layer, Network } from '../checkpoint/network.ts'
 import { readMatrix } from '../checkpoint/weights.ts'
 import type { Dataset } from '../data/types.ts'
 import { cutBefore, segment } from '../graph/segment.ts'
+import type { Importance } from '../export/define.ts'
 import type { Graph } from '../graph/ir.ts'
 import type { TaskContext, TaskResult } from '../protocol.ts'
 import { dequantize, weightError } from '../quantize/dequantize.ts'
-import { applyOption, optionsFor } from '../quantize/options.ts'
+import { applyOption } from '../quantize/options.ts'
+import { contextFor } from '../quantize/weighted.ts'
 import { rowsOf } from '../quantize/rows.ts'
 import type { WeightMatrix } from '../quantize/types.ts'
 import { calibrate, type Calibration } from './calibration.ts'
@@ -24,6 +26,9 @@ export interface SensitivityArguments {
   block: number // -1: layers outside blocks
   samples: number
   device: DeviceId
+  /** What is tried on each layer: the options of the export format that is planned for. */
+  options: ReadonlyMap<string, readonly Option[]>
+  importance: Importance | null
 }
 
 type LayerLosses = TaskResult<'sensitivity'>['layers'][number]
@@ -35,11 +40,12 @@ export async function measureSensitivity(
   context: TaskContext,
 ): Promise<TaskResult<'sensitivity'>> {
   const { network, dataset, block, samples, device } = args
+  const offered = { options: args.options, importance: args.importance }
   const layers = network.layers.filter((layer) => layer.compressible && (layer.block ?? -1) === block)
   const notices: string[] = []
-  const progress = countdown(layers, context)
+  const progress = countdown(layers, offered, context)
   if (dataset === null || network.graph === null) {
-    const measured = layers.map((layer) => weightErrors(network, layer, progress))
+    const measured = layers.map((layer) => weightErrors(network, layer, offered, progress))
     return { layers: measured, samples: 0, source: 'weight error only (no data)', notices }
   }
   const { graph } = network
@@ -51,7 +57,7 @@ export async function measureSensitivity(
     try {
       for (const layer of together) {
         const losses: LayerLosses['losses'] = []
-        for (const { option, error, weight } of candidatesOf(network, layer)) {
+        for (const { option, error, weight } of candidatesOf(network, layer, offered)) {
           const loss = weight === null ? 0 : await suffix.loss(layer, weight)
           losses.push({ option: option.id, loss, error })
           progress(layer)
@@ -89,35 +95,37 @@ function sitesOf(
   ].filter((site) => site.layers.length > 0)
 }
 
+type Offered = Pick<SensitivityArguments, 'options' | 'importance'>
+
 interface Candidate {
   option: Option
   error: number // ||w - q(w)||^2 / ||w||^2
   weight: WeightMatrix | null // null: the original
 }
 
-function* candidatesOf(network: Network, layer: Layer): Generator<Candidate> {
+function* candidatesOf(network: Network, layer: Layer, offered: Offered): Generator<Candidate> {
   const matrix = readMatrix(network, layer)
-  for (const option of optionsFor(layer)) {
+  for (const option of offered.options.get(layer.name) ?? []) {
     if (option.method === 'keep') {
       yield { option, error: 0, weight: null }
       continue
     }
-    const q = applyOption(matrix, option, { layer: layer.name })
+    const q = applyOption(matrix, option, contextFor(layer, option, offered.importance))
     yield { option, error: weightError(rowsOf(matrix), q).relative, weight: dequantize(q) }
   }
 }
 
-function weightErrors(network: Network, layer: Layer, progress: (layer: Layer) => void): LayerLosses {
+function weightErrors(network: Network, layer: Layer, offered: Offered, progress: (layer: Layer) => void): LayerLosses {
   const losses: LayerLosses['losses'] = []
-  for (const { option, error } of candidatesOf(network, layer)) {
+  for (const { option, error } of candidatesOf(network, layer, offered)) {
     losses.push({ option: option.id, loss: error, error })
     progress(layer)
   }
   return { name: layer.name, losses }
 }
 
-function countdown(layers: readonly Layer[], context: TaskContext): (layer: Layer) => void {
-  const total = layers.reduce((sum, layer) => sum + optionsFor(layer).length, 0)
+function countdown(layers: readonly Layer[], { options }: Offered, context: TaskContext): (layer: Layer) => void {
+  const total = layers.reduce((sum, layer) => sum + (options.get(layer.name)?.length ?? 0), 0)
   let done = 0
   return ({ name }) => context.progress({ fraction: ++done / total, step: name })
 }

@@ -1,20 +1,13 @@
 import { Fault } from '../../../src-preload/contract/fault.ts'
-import type { Layer, Network } from '../checkpoint/network.ts'
-import { readMatrix } from '../checkpoint/weights.ts'
+import { weightRows } from '../checkpoint/weights.ts'
+import { readImportance } from '../probe/importance.ts'
 import type { TaskContext, Tasks } from '../protocol.ts'
 import { writeArtifact } from '../quantize/artifact.ts'
 import { weightError } from '../quantize/dequantize.ts'
 import { applyOption } from '../quantize/options.ts'
 import { quantizers } from '../quantize/registry.ts'
-import { rowsOf, type WeightRows } from '../quantize/rows.ts'
+import { contextFor } from '../quantize/weighted.ts'
 import { cachedNetwork, layerOf } from './cache.ts'
-
-/** A layer's weights, block by block where they lie in rows; where they lie in columns, read and turned once. */
-function weightRows(network: Network, layer: Layer): WeightRows {
-  if (layer.order === 'cols') return rowsOf(readMatrix(network, layer))
-  const { rows, cols } = layer
-  return { rows, cols, read: (begin, end) => readMatrix(network, layer, { begin, end }).data }
-}
 
 /** Carries out one option on one layer and keeps the result as an artifact. */
 export function compressLayer(
@@ -30,8 +23,9 @@ export function compressLayer(
       data: { file: network.path, tensor: layer.name, found: option.method },
     })
   const source = weightRows(network, layer)
+  const importance = args.importance === null ? null : readImportance(args.importance, network)
   const quantized = applyOption(source, option, {
-    layer: layer.name,
+    ...contextFor(layer, option, importance),
     progress: (fraction) => context.progress({ fraction: fraction * 0.9, step: layer.name }),
   })
   const { relative } = weightError(source, quantized)

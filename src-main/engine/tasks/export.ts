@@ -18,8 +18,11 @@ export async function exportVariant(
   args: Tasks['export']['args'],
   context: TaskContext,
 ): Promise<Tasks['export']['result']> {
-  const { checkpoint, artifacts, format, path, data, overwrite, plannedBytes } = args
+  const { checkpoint, artifacts, format, path, data, overwrite, plannedBytes, parameters, card } = args
   const network = cachedNetwork(checkpoint)
   const dataset = data === null ? null : await cachedDataset(checkpoint, data)
-  return exporterOf(format).write({ network, artifacts, path, dataset, overwrite, plannedBytes }, context)
+  return exporterOf(format).write(
+    { network, artifacts, path, dataset, overwrite, plannedBytes, parameters, card },
+    context,
+  )
 }

@@ -17,5 +17,7 @@ export const tasks: { [N in keyof Tasks]: () => Promise<Task<N>> } = {
   sensitivity: async () => (await import('./sensitivity.ts')).sensitivity,
   compressLayer: async () => (await import('./compress-layer.ts')).compressLayer,
   evaluate: async () => (await import('./evaluate.ts')).evaluate,
+  importance: async () => (await import('./importance.ts')).importance,
+  convert: async () => (await import('./convert.ts')).convert,
   export: async () => (await import('./export.ts')).exportVariant,
 }

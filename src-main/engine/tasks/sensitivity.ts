@@ -1,14 +1,21 @@
 import type { TaskContext, Tasks } from '../protocol.ts'
+import { readImportance } from '../probe/importance.ts'
 import { measureSensitivity } from '../score/sensitivity.ts'
 import { cachedDataset, cachedNetwork } from './cache.ts'
+import { exporterOf } from './export.ts'
 
 /** Loss of each option of one block's layers, swapped in alone with everything else original. */
 export async function sensitivity(
   args: Tasks['sensitivity']['args'],
   context: TaskContext,
 ): Promise<Tasks['sensitivity']['result']> {
-  const { checkpoint, data, block, samples, device } = args
+  const { checkpoint, data, block, samples, device, format } = args
   const network = cachedNetwork(checkpoint)
   const dataset = data === null ? null : await cachedDataset(checkpoint, data)
-  return measureSensitivity({ network, dataset, block, samples, device }, context)
+  const plan = exporterOf(format).planBytes(network)
+  const options = new Map(
+    plan.layers.map((layer) => [layer.name, layer.options.map(({ bytes: _, ...option }) => option)]),
+  )
+  const importance = args.importance === null ? null : readImportance(args.importance, network)
+  return measureSensitivity({ network, dataset, block, samples, device, options, importance }, context)
 }

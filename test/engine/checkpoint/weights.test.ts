@@ -1,3 +1,4 @@
+import { noAssets } from '../../../src-main/engine/checkpoint/assets.ts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { layerOf } from '../../../src-main/engine/checkpoint/layer.ts'
@@ -46,6 +47,7 @@ const network = (initializers: Initializer[] = []): Network => {
     layers: [],
     blocks: [],
     head: null,
+    ...noAssets,
     notices: [],
     card: {},
     files: [],

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { noAssets } from '../../../src-main/engine/checkpoint/assets.ts'
 import type { Network } from '../../../src-main/engine/checkpoint/network.ts'
 import type { ValueInfo } from '../../../src-main/engine/graph/ir.ts'
 import type { Batch, DataPart } from '../../../src-main/engine/data/types.ts'
@@ -46,6 +47,7 @@ export const networkWith = (
   layers: [],
   blocks: [],
   head: more.head ?? null,
+  ...noAssets,
   notices: [],
   card: {},
   files: [],

@@ -146,7 +146,7 @@ test('codes that are not the variant’s are told', async () => {
   const network = sample()
   const [four, other] = [await exported(network, () => 4), await exported(network, () => 4)]
   const compressed = new Set(four.args.artifacts.map(({ layer }) => layer))
-  const read = artifactReader(network, other.args.artifacts)
+  const read = artifactReader({ network, artifacts: other.args.artifacts })
   const check = (reader: typeof read) => verifyPacked(four.path, network, compressed, reader, () => undefined)
   expect(check(read)).toHaveLength(3)
   for (const field of ['codes', 'scales'] as const) {

@@ -76,7 +76,7 @@ test('a large network is compared part by part, with the same outputs as in one 
   const folder = temporaryFolder()
   const { files } = await onnx.write({ ...base, path: join(folder, 'a.onnx') }, quiet)
   const compressed = new Set(artifacts.map(({ layer }) => layer))
-  const variant = variantWeights(network, compressed, artifactReader(network, artifacts))
+  const variant = variantWeights(network, compressed, artifactReader({ network, artifacts }))
   const checked = await verifyExport(network, files[0]?.path ?? '', variant, dataset, () => undefined, 0)
   expect(checked[0]).toMatch(/"logits" equals the variant's on 1 evaluation samples/)
   const { graph } = network

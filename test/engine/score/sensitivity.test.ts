@@ -21,8 +21,18 @@ async function lossByHand(network: Network, dataset: Dataset, layer: Layer, bits
   const overrides = new Map([[layer.name, weight]])
   const judge = await createJudge(network, { device: 'cpu', notify: () => undefined })
   const graph = segment(network.graph, { outputs: [judge.value] })
-  const original = await openSession(graph, weightReader(network), { device: 'cpu' }, () => undefined)
-  const candidate = await openSession(graph, weightReader(network, overrides), { device: 'cpu' }, () => undefined)
+  const original = await openSession(
+    graph,
+    weightReader(network),
+    { device: 'cpu', ...offered(network) },
+    () => undefined,
+  )
+  const candidate = await openSession(
+    graph,
+    weightReader(network, overrides),
+    { device: 'cpu', ...offered(network) },
+    () => undefined,
+  )
   let [sum, rows] = [0, 0]
   for await (const { feeds, targets } of dataset.calibrate.batches({ batchSize: 2, limit: samples })) {
     const fed = Object.fromEntries(original.inputNames.map((name) => [name, feeds[name] as never]))
@@ -41,10 +51,17 @@ const measureAll = async (network: Network, dataset: Dataset | null, samples: nu
   const blocks = [-1, ...network.blocks.map(({ index }) => index)]
   const results = []
   for (const block of blocks) {
-    results.push(await measureSensitivity({ network, dataset, block, samples, device: 'cpu' }, quiet))
+    results.push(
+      await measureSensitivity({ network, dataset, block, samples, device: 'cpu', ...offered(network) }, quiet),
+    )
   }
   return results
 }
+
+const offered = (network: Network) => ({
+  options: new Map(network.layers.map((layer) => [layer.name, optionsFor(layer)])),
+  importance: null,
+})
 
 test('each loss behind a cut equals that of the whole network with the weight replaced', async () => {
   const network = residualNetwork()
@@ -80,7 +97,8 @@ test('without data the relative weight error stands in, and says so', async () =
 })
 
 test('a data set without calibration samples is refused', async () => {
-  const args = { network: residualNetwork(), dataset: imageData(0), block: 0, samples: 8, device: 'cpu' } as const
+  const network = residualNetwork()
+  const args = { network, dataset: imageData(0), block: 0, samples: 8, device: 'cpu', ...offered(network) } as const
   await expect(measureSensitivity(args, quiet)).rejects.toMatchObject({ code: 'bad-data' })
 })
 
@@ -91,7 +109,10 @@ test.skipIf(!hasData)('a tied head changes with the embedding, an untied one alo
   ] as const) {
     const network = openNetwork(dataPath(model))
     const dataset = await openDataset({ path: dataPath(model), split: 'auto' }, network)
-    const result = await measureSensitivity({ network, dataset, block: -1, samples: 1, device: 'cpu' }, quiet)
+    const result = await measureSensitivity(
+      { network, dataset, block: -1, samples: 1, device: 'cpu', ...offered(network) },
+      quiet,
+    )
     expect(result.layers.map(({ name }) => name).sort()).toEqual(names)
     for (const { name, losses } of result.layers) {
       const layer = network.layers.find((one) => one.name === name)

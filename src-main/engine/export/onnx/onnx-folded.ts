@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineExporter } from '../define.ts'
+import { defineExporter, refusesGraphless } from '../define.ts'
 import { planBytes } from './plan.ts'
 import { exportOnnx } from './write.ts'
 
@@ -16,7 +16,7 @@ export const onnxFolded = defineExporter({
   version: 1,
   params: z.object({}),
   extension: '.onnx',
-  takes: ['graph'],
+  refuses: refusesGraphless,
   planBytes: (network) => planBytes(network, 'folded'),
   write: (args, context) => exportOnnx(args, 'folded', 'onnx-folded', context),
 })

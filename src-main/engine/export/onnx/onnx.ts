@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineExporter } from '../define.ts'
+import { defineExporter, refusesGraphless } from '../define.ts'
 import { planBytes } from './plan.ts'
 import { exportOnnx } from './write.ts'
 
@@ -15,7 +15,7 @@ export const onnx = defineExporter({
   version: 1,
   params: z.object({}),
   extension: '.onnx',
-  takes: ['graph'],
+  refuses: refusesGraphless,
   planBytes: (network) => planBytes(network, 'packed'),
   write: (args, context) => exportOnnx(args, 'packed', 'onnx', context),
 })

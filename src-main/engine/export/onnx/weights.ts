@@ -1,7 +1,9 @@
-import { weightReader, toMemoryOrder } from '../../checkpoint/weights.ts'
+import { weightReader, toMemoryOrder, weightRows } from '../../checkpoint/weights.ts'
 import type { Layer, Network } from '../../checkpoint/network.ts'
-import type { Artifact } from '../../protocol.ts'
 import { readArtifact } from '../../quantize/artifact.ts'
+import { applyOption } from '../../quantize/options.ts'
+import { contextFor } from '../../quantize/weighted.ts'
+import type { ExportArguments } from '../define.ts'
 import { dequantize } from '../../quantize/dequantize.ts'
 import type { QuantizedMatrix } from '../../quantize/types.ts'
 import { Fault } from '../../../../src-preload/contract/fault.ts'
@@ -9,9 +11,12 @@ import type { WeightReader } from '../../runtime/types.ts'
 import type { Assembled } from './assemble.ts'
 
 /** Quantized layers by name, read from their artifacts when asked for; the last one stays in memory. */
+type Compressed = Pick<ExportArguments, 'network' | 'artifacts' | 'options' | 'importance'>
+
 export type ArtifactReader = (layer: string) => QuantizedMatrix
 
-export function artifactReader(network: Network, artifacts: readonly Artifact[]): ArtifactReader {
+/** Layers with an option and no artifact are compressed when asked for. */
+export function artifactReader({ network, artifacts, options, importance }: Compressed): ArtifactReader {
   const pathOf = new Map(artifacts.map(({ layer, path }) => [layer, path]))
   const layerOf = new Map(network.layers.map((layer) => [layer.name, layer]))
   let last: { layer: string; q: QuantizedMatrix } | null = null
@@ -19,6 +24,12 @@ export function artifactReader(network: Network, artifacts: readonly Artifact[])
     if (last?.layer === name) return last.q
     const path = pathOf.get(name)
     const layer = layerOf.get(name)
+    const option = options?.get(name)
+    if (path === undefined && option !== undefined && layer !== undefined) {
+      const q = applyOption(weightRows(network, layer), option, contextFor(layer, option, importance ?? null))
+      last = { layer: name, q }
+      return q
+    }
     if (path === undefined || layer === undefined) {
       throw new Fault('not-found', `There is no compressed layer ${name} for ${network.name}.`, {
         data: { tensor: name },

@@ -45,7 +45,7 @@ async function writeInto(
   limits: { modelBytes: number; tensorBytes: number },
 ): Promise<Exported> {
   const { network, artifacts, dataset, overwrite, plannedBytes } = args
-  const read = artifactReader(network, artifacts)
+  const read = artifactReader(args)
   const assembled = assemble(network, new Map(artifacts.map(({ layer }) => [layer, formOf(read(layer))])), style)
   const whole = measureExternal(assembled.graph, { location: '', thresholdBytes: Infinity }).modelBytes
   const data = whole > limits.modelBytes ? `${target.file}.${contentKey(args)}.data` : null

@@ -16,7 +16,7 @@ export const safetensors = defineExporter({
   version: 1,
   params: z.object({}),
   extension: '.safetensors',
-  takes: ['safetensors'],
+  refuses: ({ format }) => (format === 'safetensors' ? null : 'it is not a safetensors checkpoint'),
   planBytes,
   write: exportSafetensors,
 })

@@ -131,7 +131,7 @@ function writeInto(target: Target, args: ExportArguments, context: TaskContext):
         data: { file: network.path, tensor: layer },
       })
   }
-  const read = artifactReader(network, artifacts)
+  const read = artifactReader(args)
   const assembled = assemble(network, compressed, read)
   const staging = openStaging(target.folder, assembled.bytes)
   try {

@@ -10,6 +10,7 @@ export interface BuiltModel {
   head: LanguageHead | null
   task: Network['task']
   card: Record<string, string>
+  cached?: () => Graph // see Network.cached
 }
 
 /** A family of Hugging Face models that Lathe can run. One file, one line in registry.ts. */
