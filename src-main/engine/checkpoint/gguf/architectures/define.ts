@@ -6,24 +6,31 @@ import type { TensorInfo } from '../../network.ts'
 import type { Metadata, MetadataValue } from '../metadata.ts'
 import type { RowOrder } from './rows.ts'
 
+/** A Hugging Face tensor that is (part of) a GGUF tensor. */
+export interface TensorPart {
+  name: string
+  /** GGUF rows in another order than these (rows.ts). A row is everything but the last dimension, of a vector one element;
+   *  whole rows move, so packed rows can be moved without decoding. */
+  order?: RowOrder
+  /** First dimension, where several parts of unequal size are joined. */
+  rows?: number
+}
+
 /** One tensor of a GGUF file and the Hugging Face tensors it is made of. Shapes are as Hugging Face writes them,
  *  outermost dimension first (GGUF files list them the other way round). */
 export interface TensorRule {
   gguf: string // 'blk.3.attn_q.weight'
-  /** Hugging Face names, usually one. Several (all experts of a block) lie behind one another: with `stacked` the GGUF
-   *  tensor has one more dimension, [parts, ...shape], without it the first dimensions add up. */
-  parts: readonly string[]
+  /** Usually one. Several lie behind one another: their first dimensions add up, or, with `stacked` (all experts of a
+   *  block), the GGUF tensor has one more dimension, [parts, ...shape]. */
+  parts: readonly TensorPart[]
   stacked?: boolean
-  /** GGUF rows in another order than those of the (joined) parts. A row is everything but the last dimension, of a
-   *  vector one element; whole rows move, so packed rows can be moved without decoding (rows.ts). */
-  order?: RowOrder
   /** Hugging Face holds the transposed matrix, [in, out] (GPT-2). Not possible on packed rows. */
   transposed?: boolean
-  /** GGUF = Hugging Face + this (Gemma norms hold the difference to 1). Always float32 in the file. */
+  /** GGUF = Hugging Face + this (Gemma norms hold the difference to 1). */
   plus?: number
-  /** Hugging Face drops or adds these many rows in front (RoBERTa positions): GGUF has rows skip .. end. */
+  /** Hugging Face has this many more rows in front, which nobody reads (RoBERTa positions). */
   skip?: number
-  /** The other shape of the same numbers: Hugging Face [1, n] is GGUF [n]. */
+  /** Hugging Face writes [1, n] for the vector [n]. */
   flat?: boolean
 }
 
