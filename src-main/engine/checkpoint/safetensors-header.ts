@@ -8,8 +8,8 @@
 // Source: huggingface.co/docs/safetensors, "Format".
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { type DataType, bitsOf } from '../graph/ir.ts'
-import type { SourceFile } from './file.ts'
 import { type Json, type JsonMap, describeJson, parseJsonObject } from './json.ts'
+import type { ByteRange } from './onnx/wire.ts'
 
 /** Names of the format, and the graph's name for the same type. */
 export const safetensorsTypes: ReadonlyMap<string, DataType> = new Map([
@@ -54,7 +54,7 @@ export interface SafetensorsHeader {
 }
 
 /** Reads and checks a header. Faults 'bad-input', 'too-large' or 'unsupported' (an unknown dtype). */
-export function readSafetensorsHeader(file: Pick<SourceFile, 'path' | 'size' | 'read'>): SafetensorsHeader {
+export function readSafetensorsHeader(file: Omit<ByteRange, 'close'>): SafetensorsHeader {
   const bad = (what: string, more: Record<string, Json> = {}) =>
     new Fault('bad-input', `${file.path}: ${what}`, {
       hint: 'The file is damaged or incomplete. Download it again.',

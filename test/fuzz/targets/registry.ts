@@ -1,0 +1,17 @@
+import type { FuzzTarget } from '../target.ts'
+import { planted } from './planted.ts'
+
+/** Every parser under attack. Loaded when asked for, so that one broken file does not stop the others. */
+export const targets: ReadonlyMap<string, () => Promise<FuzzTarget>> = new Map([
+  ['safetensors', async () => (await import('./safetensors.ts')).safetensors],
+  ['json', async () => (await import('./json.ts')).json],
+  ['onnx', async () => (await import('./onnx.ts')).onnx],
+])
+
+export async function loadTarget(name: string): Promise<FuzzTarget> {
+  const own = planted.get(name)
+  if (own) return own
+  const load = targets.get(name)
+  if (!load) throw new Error(`no fuzz target ${name}; there are ${[...targets.keys()].join(', ')}`)
+  return load()
+}
