@@ -8,6 +8,7 @@ import { noAssets } from './assets.ts'
 import { listFolder } from './hf-folder.ts'
 import { resolveInside } from './containment.ts'
 import type { Network } from './network.ts'
+import { unpackQuantized } from './onnx/quantized/unpack.ts'
 import { readOnnx } from './onnx/read.ts'
 import { openHuggingFace, openLoneSafetensors } from './open-safetensors.ts'
 import { sniff } from './sniff.ts'
@@ -65,8 +66,9 @@ function nameOf(path: string): string {
 }
 
 function openOnnx(path: string): Network {
-  const { graph, source, files, bytes, notices, card } = readOnnx(path)
+  const { graph, source: stored, files, bytes, notices, card } = readOnnx(path)
   try {
+    const source = unpackQuantized(graph, stored, notices)
     const { layers, blocks, task } = analyse(graph, new Map(source.tensors))
     return {
       path,
@@ -87,7 +89,7 @@ function openOnnx(path: string): Network {
       files,
     }
   } catch (error) {
-    source.close()
+    stored.close()
     throw error
   }
 }

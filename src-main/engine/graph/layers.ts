@@ -1,11 +1,11 @@
 // The layers of a network: each weight with its operator, role, and the matrix it stands for.
 import type { Role } from '../../../src-preload/contract/model.ts'
-import type { Layer } from '../checkpoint/network.ts'
+import type { Layer, StoredForm } from '../checkpoint/network.ts'
 import { attributeInt, type DataType, type Graph, type Initializer, type Node } from './ir.ts'
 import { namesBias, namesNorm, pathOfNode, pathOfWeight, roleOfPath } from './names.ts'
 import type { Use, Uses } from './uses.ts'
 
-export type Tensors = ReadonlyMap<string, { dtype: DataType; shape: number[]; bytes: number }>
+export type Tensors = ReadonlyMap<string, { dtype: DataType; shape: number[]; bytes: number; stored?: StoredForm }>
 
 type Kind = 'conv' | 'transposedConv' | 'gemm' | 'matmul' | 'gather' | 'recurrent' | 'attention' | 'norm' | 'bias'
 
@@ -109,7 +109,8 @@ function placeLayer(
   position: number | null,
 ): PlacedLayer {
   const { name, shape } = initializer
-  const tensor = tensors.get(sourceOf(initializer)) ?? { dtype: initializer.dtype, bytes: 0 }
+  const tensor = tensors.get(sourceOf(initializer))
+  const stored = tensor?.stored
   const kind = use ? kindOf(use) : null
   const own = pathOfWeight(name)
   const path = own.length > 0 || !use ? own : pathOfNode(use.node.name, use.node.outputs[0] ?? '', use.node.op)
@@ -119,15 +120,16 @@ function placeLayer(
     role: use ? roleOf(name, shape, use, kind, path) : 'other',
     block: null,
     shape: [...shape],
-    dtype: tensor.dtype,
-    bytes: tensor.bytes,
+    dtype: tensor?.dtype ?? initializer.dtype,
+    bytes: tensor?.bytes ?? 0,
+    ...(stored && { stored }),
     parameters,
     compressible:
       compressibleKinds.has(kind) &&
       use?.plain === true &&
       shape.length >= 2 &&
       floats.has(initializer.dtype) &&
-      floats.has(tensor.dtype) &&
+      floats.has(tensor?.dtype ?? initializer.dtype) &&
       parameters >= fewestParameters,
     ...matrixOf(shape, use, kind),
     op: use?.node.op ?? '',
