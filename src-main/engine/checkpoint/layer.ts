@@ -10,6 +10,9 @@ export interface LayerUse {
   block?: number | null
   op?: string
   order?: Layer['order']
+  expert?: number
+  /** Left as it is by every recipe: small, and much hangs on it (expert routers, position tables). */
+  keep?: boolean
 }
 
 /**
@@ -31,10 +34,11 @@ export function layerOf(info: TensorInfo, use: LayerUse): Layer {
     bytes,
     ...(stored && { stored }),
     parameters,
-    compressible: isMatrix && floats.has(dtype) && parameters >= smallestWorthwhile,
+    compressible: isMatrix && use.keep !== true && floats.has(dtype) && parameters >= smallestWorthwhile,
     rows,
     cols: rows === 0 ? 0 : parameters / rows,
     order,
     op: use.op ?? '',
+    ...(use.expert !== undefined && { expert: use.expert }),
   }
 }

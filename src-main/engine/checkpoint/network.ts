@@ -46,6 +46,7 @@ export interface Layer {
   /** 'rows': memory order is [rows, cols] (Conv, Gemm transB=1, Gather). 'cols': memory order is [cols, rows] (MatMul, Gemm transB=0). */
   order: 'rows' | 'cols'
   op: string // operator that consumes it: Conv, Gemm, MatMul, Gather, LSTM ...; '' when tensors only
+  expert?: number // of a mixture: which expert of the block it belongs to
 }
 
 export interface Block {
@@ -64,6 +65,7 @@ export interface LanguageHead {
   width: number
   context: number // longest window the checkpoint is made for
   beginToken: number | null // BOS
+  softCap?: number // logits are softCap * tanh(hidden weight^T / softCap)
 }
 
 /** The vocabulary and rules that come with a language model, as a tokenizer.json document: the file's own, or made from a

@@ -1,7 +1,6 @@
 // Writes a graph node by node. Every value is named after the module that makes it.
 import { Fault } from '../../../../src-preload/contract/fault.ts'
-import type { Role } from '../../../../src-preload/contract/model.ts'
-import { layerOf } from '../../checkpoint/layer.ts'
+import { layerOf, type LayerUse } from '../../checkpoint/layer.ts'
 import type { Layer, TensorInfo } from '../../checkpoint/network.ts'
 import { type Attribute, type Graph, type Initializer, type ValueInfo, int, node } from '../ir.ts'
 
@@ -12,6 +11,7 @@ export class GraphBuilder {
   private readonly nodes: Graph['nodes'] = []
   private readonly initializers = new Map<string, Initializer>()
   private readonly values = new Map<string, ValueInfo>()
+  private readonly made = new Map<string, string>()
   private readonly tensors: ReadonlyMap<string, TensorInfo>
   private readonly file: string // for messages
 
@@ -26,12 +26,43 @@ export class GraphBuilder {
     return output
   }
 
+  /** Adds a node with several outputs. */
+  many(type: string, inputs: string[], outputs: string[], attributes: Record<string, Attribute> = {}): void {
+    this.nodes.push(node(type, inputs, outputs, attributes))
+  }
+
   /** Splits the last axis into two equal halves. */
   halves(input: string, prefix: string): [string, string] {
     const outputs: [string, string] = [`${prefix}.first`, `${prefix}.second`]
     const attributes = { axis: int(-1), num_outputs: int(2) }
     this.nodes.push(node('Split', [input], outputs, attributes, { name: `${prefix}.halves` }))
     return outputs
+  }
+
+  /** Splits the last axis into parts of the given sizes; returns one of the given names for each. */
+  split(input: string, sizes: readonly number[], outputs: string[]): string[] {
+    const lengths = this.once(`split.${sizes.join('.')}`, (name) => this.integers(name, [...sizes]))
+    this.nodes.push(node('Split', [input, lengths], outputs, { axis: int(-1) }, { name: `${outputs[0]}.parts` }))
+    return outputs
+  }
+
+  /** A value that many places share: made where it is first asked for. `make` gets the name and returns the value's. */
+  once(name: string, make: (name: string) => string): string {
+    const found = this.made.get(name) ?? make(name)
+    this.made.set(name, found)
+    return found
+  }
+
+  /** A shared constant float32 of no dimensions; `label` says what it is for. */
+  scalar(label: string, value: number): string {
+    return this.once(`${label}=${value}`, () => {
+      const name = this.initializers.has(label) ? `${label}.${value}` : label
+      return this.floats(name, [value], [])
+    })
+  }
+
+  has(tensor: string): boolean {
+    return this.tensors.has(tensor)
   }
 
   /** Faults 'bad-input' where a setting makes a constant that float32 does not hold. */
@@ -54,7 +85,7 @@ export class GraphBuilder {
   }
 
   /** A weight of the checkpoint, as float32 under its own name. Faults 'bad-input' where it is missing or misshapen. */
-  weight(name: string, shape: number[], use: { role: Role; block: number | null; op: string }): string {
+  weight(name: string, shape: number[], use: LayerUse): string {
     const info = this.tensors.get(name)
     const expected = `[${shape.join(', ')}]`
     if (!info) {

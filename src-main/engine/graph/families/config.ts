@@ -68,6 +68,16 @@ export class Settings {
     return value as number[]
   }
 
+  /** A list of whole numbers from 0 on; null where it is absent. */
+  integers(field: string): number[] | null {
+    const value = this.map.get(field) ?? null
+    if (value === null) return null
+    if (!Array.isArray(value) || !value.every((x) => Number.isSafeInteger(x) && Number(x) >= 0)) {
+      throw this.wrong(field, 'a list of whole numbers')
+    }
+    return value as number[]
+  }
+
   texts(field: string): string[] | null {
     const value = this.map.get(field) ?? null
     if (value === null) return null
@@ -80,6 +90,33 @@ export class Settings {
     if (value === null) return null
     if (!(value instanceof Map)) throw this.wrong(field, 'an object')
     return new Settings(value, this.file, `${this.prefix}${field}.`)
+  }
+
+  /** Entries of an object, such as the classes in id2label. */
+  count(field: string, fallback: number): number {
+    const value = this.map.get(field) ?? null
+    if (value === null) return fallback
+    if (!(value instanceof Map)) throw this.wrong(field, 'an object')
+    return value.size
+  }
+
+  /** A size for height and width: one number, or two of which the first is the height. */
+  pair(field: string, range: { min: number; max: number }, fallback?: number): [number, number] {
+    const value = this.map.get(field)
+    if (!Array.isArray(value)) {
+      const side = this.integer(field, range, fallback)
+      return [side, side]
+    }
+    const inRange = (x: unknown): x is number =>
+      typeof x === 'number' && Number.isInteger(x) && x >= range.min && x <= range.max
+    const [height, width] = value
+    if (value.length === 2 && inRange(height) && inRange(width)) return [height, width]
+    throw this.wrong(field, `one or two integers from ${range.min} to ${range.max}`)
+  }
+
+  /** The same settings, with these where a field is not given. */
+  withDefaults(defaults: JsonMap): Settings {
+    return new Settings(new Map([...defaults, ...this.map]), this.file, this.prefix)
   }
 
   holdsObjects(): boolean {

@@ -1,6 +1,7 @@
 import { buildDecoder } from './decoder.ts'
 import { defineFamily } from './define.ts'
-import { readDecoder, readLayerTypes } from './llama.ts'
+import { llamaSpec, readLayerTypes, readShape, readWindow } from './llama-like.ts'
+import { readRope } from './rope.ts'
 
 /** Mistral: Llama with a sliding window in every block (Jiang et al. 2023), unless the configuration says null. */
 export const mistral = defineFamily({
@@ -8,9 +9,10 @@ export const mistral = defineFamily({
   title: 'Mistral',
   architectures: ['MistralForCausalLM'],
   build(config, tensors) {
-    const spec = readDecoder(config, 'mistral')
-    const window = config.has('sliding_window') ? config.integer('sliding_window', { min: 1, max: 2 ** 31 }) : null
-    const windows = readLayerTypes(config, spec.depth, window) ?? spec.windows.fill(window)
-    return buildDecoder({ ...spec, windows }, tensors)
+    const shape = readShape(config, 'mistral')
+    const rope = readRope(config, { size: shape.headSize, context: shape.context })
+    const window = readWindow(config)
+    const windows = readLayerTypes(config, shape.depth, window) ?? new Array<number | null>(shape.depth).fill(window)
+    return buildDecoder(llamaSpec(shape, { rope, windows }), tensors)
   },
 })

@@ -10,6 +10,7 @@
 import type { Settings } from './config.ts'
 
 export interface Rope {
+  name: string // tells the ropes of one model apart; '' where there is one
   type: string
   /** w_i for windows up to `switchAt` tokens (or all). */
   frequencies: Float64Array // [d / 2]
@@ -23,19 +24,32 @@ export interface Rope {
 const frequenciesOf = (theta: number, size: number) =>
   Float64Array.from({ length: size / 2 }, (_, i) => theta ** ((-2 * i) / size))
 
-/** Reads `rope_parameters` (newer) or `rope_theta` with `rope_scaling` (older). `size` = d, features per head. */
-export function readRope(config: Settings, size: number, context: number): Rope {
-  const newer = config.section('rope_parameters')
-  if (newer?.holdsObjects())
-    throw config.unsupported('rope_parameters', 'one set for each kind of layer is not supported')
-  const section = newer ?? config.section('rope_scaling')
-  const theta = newer?.has('rope_theta') ? newer.number('rope_theta', 1) : config.number('rope_theta', 1, 10000)
+export interface RopeSource {
+  size: number // d, features of a head that turn
+  context: number
+  name?: string
+  kind?: 'full_attention' | 'sliding_attention' // whose settings, where each kind of layer has its own
+  field?: string // holds theta in older configurations
+  theta?: number // where they say nothing
+  scaled?: boolean // false: `rope_scaling` does not concern this one
+  partial?: boolean // `size` already is what `partial_rotary_factor` leaves
+}
+
+/** Reads `rope_parameters` (newer) or `rope_theta` with `rope_scaling` (older). */
+export function readRope(config: Settings, source: RopeSource): Rope {
+  const { size, context, name = '', field = 'rope_theta' } = source
+  const newer = newerSection(config, source)
+  const section = newer ?? (source.scaled === false ? null : config.section('rope_scaling'))
+  const theta = newer?.has('rope_theta')
+    ? newer.number('rope_theta', 1)
+    : config.number(field, 1, source.theta ?? 10000)
   const type = section ? section.text('rope_type', section.text('type', 'default')) : 'default'
-  if ((newer ?? config).has('partial_rotary_factor') && (newer ?? config).number('partial_rotary_factor', 0) !== 1) {
-    throw (newer ?? config).unsupported('partial_rotary_factor', 'rotating only a part of each head is not supported')
+  const partial = newer ?? config
+  if (!source.partial && partial.has('partial_rotary_factor') && partial.number('partial_rotary_factor', 0) !== 1) {
+    throw partial.unsupported('partial_rotary_factor', 'rotating only a part of each head is not supported')
   }
   const frequencies = frequenciesOf(theta, size)
-  const plain: Rope = { type, frequencies, attentionFactor: 1, beyond: null, dynamic: null }
+  const plain: Rope = { name, type, frequencies, attentionFactor: 1, beyond: null, dynamic: null }
   if (section === null || type === 'default') return plain
   switch (type) {
     case 'linear': {
@@ -55,6 +69,27 @@ export function readRope(config: Settings, size: number, context: number): Rope 
     default:
       throw section.unsupported('rope_type', `${JSON.stringify(type.slice(0, 40))} is not a known position scaling`)
   }
+}
+
+function newerSection(config: Settings, { kind }: RopeSource): Settings | null {
+  const newer = config.section('rope_parameters')
+  if (!newer?.holdsObjects()) return newer
+  if (kind === undefined) {
+    throw config.unsupported('rope_parameters', 'one set for each kind of layer is not supported')
+  }
+  return newer.section(kind)
+}
+
+/** How many features of a head turn: an even number, `field` (or `partial_rotary_factor`) of them. */
+export function readTurning(config: Settings, headSize: number, field: string, fallback: number): number {
+  const newer = config.section('rope_parameters')
+  const holder = newer?.has('partial_rotary_factor') ? newer : config
+  const name = holder.has('partial_rotary_factor') ? 'partial_rotary_factor' : field
+  const size = Math.trunc(headSize * holder.number(name, 0, fallback))
+  if (size < 2 || size > headSize || size % 2 !== 0) {
+    throw holder.wrong(name, `a share of ${headSize} features that is an even number of them`)
+  }
+  return size
 }
 
 function llama3(frequencies: Float64Array, section: Settings): Float64Array {
