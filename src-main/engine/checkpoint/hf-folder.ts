@@ -12,7 +12,14 @@ const configLimit = 4 << 20
 const indexLimit = 64 << 20
 const maxListed = 4096 // entries of a folder that are looked at
 const maxShards = 4096
-const companions = ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json', 'special_tokens_map.json']
+const companions = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'generation_config.json',
+  'special_tokens_map.json',
+  'quantize_config.json',
+  'quant_config.json',
+]
 
 export interface FolderListing {
   names: string[] // sorted, hidden files (AppleDouble among them) left out

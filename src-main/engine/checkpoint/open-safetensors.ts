@@ -7,22 +7,28 @@ import { fingerprintOf } from './fingerprint.ts'
 import { assetsOf, type LanguageAssets, noAssets } from './assets.ts'
 import { type FolderListing, openFolder } from './hf-folder.ts'
 import type { Network, TensorSource } from './network.ts'
+import { openPackedFolder } from './packed/folder.ts'
 import { type SafetensorsSource, openSafetensors } from './safetensors.ts'
 import { looseLayers, tensorsOnlyNotice } from './tensors-only.ts'
 
 /** A folder with config.json and weights. Where no family fits, it opens as tensors only and a notice says why. */
 export function openHuggingFace(folder: string, listing: FolderListing): Network {
-  const { source, config, configPath, files, notices } = openFolder(folder, listing)
+  const { source: stored, config, configPath, files, notices } = openFolder(folder, listing)
   try {
     const settings = config ? new Settings(config, configPath) : null
-    const built = settings ? build(settings, source, notices) : null
+    const unpacked = openPackedFolder(folder, listing, settings, stored)
+    const { source } = unpacked
+    notices.push(...unpacked.notices)
+    if (unpacked.reason !== null) notices.push(unpacked.reason)
+    const built = settings && unpacked.reason === null ? build(settings, source, notices) : null
     if (!settings) notices.push('The folder has no config.json.')
     if (config?.has('auto_map')) {
       notices.push('config.json names Python code of its own (auto_map). Lathe never runs it.')
     }
-    return assemble(folder, basename(folder), source, files, notices, built, assetsOf(folder, listing, config))
+    const network = assemble(folder, basename(folder), source, files, notices, built, assetsOf(folder, listing, config))
+    return unpacked.packed === null ? network : { ...network, card: { ...network.card, packed: unpacked.packed } }
   } catch (error) {
-    source.close()
+    stored.close()
     throw error
   }
 }
@@ -56,10 +62,6 @@ function build(settings: Settings, source: TensorSource, notices: string[]): Bui
     if (!family) {
       const known = modelFamilies.map(({ title }) => title).join(', ')
       throw settings.unsupported('architectures', `${label} is none of the families that can be run (${known})`)
-    }
-    if (settings.has('quantization_config')) {
-      const method = settings.section('quantization_config')?.text('quant_method', 'unnamed') ?? 'unnamed'
-      throw settings.unsupported('quantization_config', `the weights are already quantized (${method.slice(0, 40)})`)
     }
     return { family, model: family.build(settings, source.tensors) }
   } catch (error) {

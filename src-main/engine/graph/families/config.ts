@@ -119,6 +119,17 @@ export class Settings {
     return new Settings(new Map([...defaults, ...this.map]), this.file, this.prefix)
   }
 
+  /** Names of the fields, in file order. */
+  fields(): string[] {
+    return [...this.map.keys()]
+  }
+
+  /** A field's text; null where it holds something else. */
+  maybeText(field: string): string | null {
+    const value = this.map.get(field)
+    return typeof value === 'string' ? value : null
+  }
+
   holdsObjects(): boolean {
     return [...this.map.values()].some((value) => value instanceof Map)
   }

@@ -1,0 +1,21 @@
+// Text that comes from a checkpoint, made harmless inside Markdown: names may hold HTML, links, table bars or line ends.
+// CommonMark 0.31, sections 2.4 (backslash escapes) and 2.5 (entities).
+
+const LONGEST = 200
+
+/** One line of plain text. Control and direction-changing characters become blanks. */
+export function plain(text: string): string {
+  const line = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ').trim()
+  return line.length > LONGEST ? `${line.slice(0, LONGEST - 1).trimEnd()}…`.toWellFormed() : line
+}
+
+/** Text for a paragraph or a table cell: every character with a meaning in Markdown or HTML is escaped. */
+export const escape = (text: string): string =>
+  plain(text)
+    .replaceAll(/[\\`*_{}[\]()#+\-.!|~^$:@]/g, String.raw`\$&`)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+
+/** A quoted YAML scalar (a JSON string is one). */
+export const yamlText = (text: string): string => JSON.stringify(plain(text))
