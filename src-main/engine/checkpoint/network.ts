@@ -75,6 +75,16 @@ export interface TokenizerDocument {
   read(): JsonMap // parsed when asked for; not yet checked (data/text/tokenizer.ts does that)
 }
 
+/** Shorter side to `size`, centre `crop`, `resize` to a square, in this order; then (pixel - mean) / scale, pixels 0 .. 255. */
+export interface ImagePreprocess {
+  size?: number
+  crop?: number
+  resize?: number
+  channels: 'RGB'
+  mean: number[]
+  scale: number[]
+}
+
 export interface Network {
   path: string
   name: string
@@ -92,6 +102,8 @@ export interface Network {
   config: JsonMap | null
   tokenizer: TokenizerDocument | null
   chatTemplate: string | null // Jinja text; never rendered on opening
+  /** What is done to images before this network sees them, where its folder says so (preprocessor_config.json). */
+  images?: ImagePreprocess
   /** The same language model with key-value cache inputs and outputs, as generators want it (families/cached.ts); absent
    *  where the family has no such form. */
   cached?: () => Graph

@@ -1,35 +1,58 @@
 import { basename, dirname } from 'node:path'
 import { Fault } from '../../../src-preload/contract/fault.ts'
-import type { BuiltModel, Family } from '../graph/families/define.ts'
+import type { Beside, BuiltModel, Family } from '../graph/families/define.ts'
 import { Settings } from '../graph/families/config.ts'
 import { modelFamilies } from '../graph/families/registry.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { assetsOf, type LanguageAssets, noAssets } from './assets.ts'
 import { type FolderListing, openFolder } from './hf-folder.ts'
+import { joinSources } from './joined.ts'
 import type { Network, TensorSource } from './network.ts'
 import { openPackedFolder } from './packed/folder.ts'
+import { readPreprocessor } from './preprocessor.ts'
 import { type SafetensorsSource, openSafetensors } from './safetensors.ts'
+import { readSentenceFolder, type SentenceFolder } from './sentence-transformers.ts'
 import { looseLayers, tensorsOnlyNotice } from './tensors-only.ts'
 
 /** A folder with config.json and weights. Where no family fits, it opens as tensors only and a notice says why. */
 export function openHuggingFace(folder: string, listing: FolderListing): Network {
   const { source: stored, config, configPath, files, notices } = openFolder(folder, listing)
+  let opened: TensorSource = stored
   try {
     const settings = config ? new Settings(config, configPath) : null
     const unpacked = openPackedFolder(folder, listing, settings, stored)
-    const { source } = unpacked
+    const sentence = sentenceOf(folder, listing, notices)
+    const source = joinSources(unpacked.source, sentence?.sources ?? [])
+    opened = source
+    const images = readPreprocessor(folder, listing, notices)
+    files.push(...(sentence?.files ?? []), ...(images ? [images.file] : []))
     notices.push(...unpacked.notices)
     if (unpacked.reason !== null) notices.push(unpacked.reason)
-    const built = settings && unpacked.reason === null ? build(settings, source, notices) : null
+    const built =
+      settings && unpacked.reason === null
+        ? build(settings, source, notices, { sentence: sentence?.modules ?? null })
+        : null
     if (!settings) notices.push('The folder has no config.json.')
     if (config?.has('auto_map')) {
       notices.push('config.json names Python code of its own (auto_map). Lathe never runs it.')
     }
     const network = assemble(folder, basename(folder), source, files, notices, built, assetsOf(folder, listing, config))
-    return unpacked.packed === null ? network : { ...network, card: { ...network.card, packed: unpacked.packed } }
+    const card = { ...network.card, ...images?.card, ...(unpacked.packed !== null && { packed: unpacked.packed }) }
+    return { ...network, card, ...(images && { images: images.steps }) }
   } catch (error) {
-    stored.close()
+    opened.close()
     throw error
+  }
+}
+
+/** What a sentence-transformers folder adds; a part that is not known leaves the hidden states as they are. */
+function sentenceOf(folder: string, listing: FolderListing, notices: string[]): SentenceFolder | null {
+  try {
+    return readSentenceFolder(folder, listing)
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'unsupported') throw error
+    notices.push(`${error.message} The network gives hidden states and no sentence embedding.`)
+    return null
   }
 }
 
@@ -51,7 +74,7 @@ interface Built {
 }
 
 /** The graph, or null with a notice where this configuration cannot be built. */
-function build(settings: Settings, source: TensorSource, notices: string[]): Built | null {
+function build(settings: Settings, source: TensorSource, notices: string[], beside: Beside): Built | null {
   const type = settings.text('model_type', '')
   const classes = settings.texts('architectures') ?? []
   const label = JSON.stringify((classes[0] ?? type).slice(0, 80))
@@ -63,7 +86,7 @@ function build(settings: Settings, source: TensorSource, notices: string[]): Bui
       const known = modelFamilies.map(({ title }) => title).join(', ')
       throw settings.unsupported('architectures', `${label} is none of the families that can be run (${known})`)
     }
-    return { family, model: family.build(settings, source.tensors) }
+    return { family, model: family.build(settings, source.tensors, beside) }
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'unsupported') throw error
     notices.push(error.message)
@@ -72,6 +95,8 @@ function build(settings: Settings, source: TensorSource, notices: string[]): Bui
 }
 
 const shownMetadata = 12
+/** Old checkpoints store what the graph computes itself: rotary frequencies, position numbers, window tables. */
+const computed = /(^|\.)(inv_freq|position_ids|relative_position_index|attn_mask)$/
 
 function assemble(
   path: string,
@@ -86,8 +111,7 @@ function assemble(
   const used = new Set(model?.layers.map((layer) => layer.name))
   const loose = looseLayers(source, used)
   if (!model) notices.push(tensorsOnlyNotice)
-  // Old checkpoints store the rotary frequencies, which the graph computes itself.
-  const unused = loose.filter((layer) => !layer.name.endsWith('.inv_freq'))
+  const unused = loose.filter((layer) => !computed.test(layer.name))
   if (model && unused.length > 0) {
     const names = unused.slice(0, 3).map((layer) => layer.name)
     notices.push(

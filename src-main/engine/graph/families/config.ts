@@ -68,6 +68,19 @@ export class Settings {
     return value as number[]
   }
 
+  /** A list of `length` finite numbers. */
+  finite(field: string, length: number): number[] {
+    const value = this.map.get(field)
+    if (!Array.isArray(value) || value.length !== length || !value.every((x) => Number.isFinite(x))) {
+      throw this.wrong(field, `${length} numbers`)
+    }
+    return value as number[]
+  }
+
+  isObject(field: string): boolean {
+    return this.map.get(field) instanceof Map
+  }
+
   /** A list of whole numbers from 0 on; null where it is absent. */
   integers(field: string): number[] | null {
     const value = this.map.get(field) ?? null
