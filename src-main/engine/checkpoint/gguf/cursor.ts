@@ -118,7 +118,8 @@ export class Cursor {
   }
 
   skipText(what: string, limit: number, details: Details = {}): void {
-    this.at += this.textLength(what, limit, details)
+    const count = this.textLength(what, limit, details) // moves on itself
+    this.at += count
   }
 
   private textLength(what: string, limit: number, details: Details): number {
