@@ -15,7 +15,14 @@ const options = ['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd']
 const sources = globSync('assembly/**/*.ts', { cwd: kernels }).sort()
 const entries = sources.filter((source) => source.split(/[\\/]/).length === 2)
 const threadFiles = ['worker', 'chunks', 'search', 'arena']
-const threadSources = threadFiles.map((name) => readFileSync(join(kernels, `${name}.ts`), 'utf8'))
+// Threads of other parts, which have no kernels.
+const otherThreadFiles = ['export/gguf/writer-thread', 'export/gguf/checked-file']
+const threadPaths = [
+  ...threadFiles.map((name) => join(kernels, `${name}.ts`)),
+  ...otherThreadFiles.map((name) => join(kernels, '..', `${name}.ts`)),
+]
+const threadSources = threadPaths.map((path) => readFileSync(path, 'utf8'))
+const threadNames = threadPaths.map((path) => basename(path, '.ts'))
 
 const compilerVersion = readFileSync(join(root, 'node_modules', 'assemblyscript', 'package.json'), 'utf8')
 const stamp = createHash('sha256').update(JSON.stringify([options, compilerVersion, threadSources]))
@@ -23,7 +30,7 @@ for (const source of sources) stamp.update(`${source}\0`).update(readFileSync(jo
 const wanted = stamp.digest('hex')
 
 const wasmFiles = entries.map((entry) => `${basename(entry, '.ts')}.wasm`)
-const outputs = [...wasmFiles, ...threadFiles.map((name) => `${name}.mjs`)]
+const outputs = [...wasmFiles, ...threadNames.map((name) => `${name}.mjs`)]
 const standing = existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : ''
 if (standing !== wanted || !outputs.every((name) => existsSync(join(outFolder, name)))) await compile()
 
@@ -47,8 +54,8 @@ async function compile(): Promise<void> {
     }
   }
   threadSources.forEach((source, i) => {
-    const script = stripTypeScriptTypes(source).replaceAll(/from '\.\/(\w+)\.ts'/g, "from './$1.mjs'")
-    replace(join(outFolder, `${threadFiles[i]}.mjs`), script)
+    const script = stripTypeScriptTypes(source).replaceAll(/from '\.\/([\w-]+)\.ts'/g, "from './$1.mjs'")
+    replace(join(outFolder, `${threadNames[i]}.mjs`), script)
   })
   replace(stampFile, wanted)
   process.stderr.write(`kernels: ${entries.length} compiled in ${((performance.now() - began) / 1000).toFixed(1)} s\n`)
