@@ -16,7 +16,7 @@ def weight(name, shape):
     for i in range(len(steps)):                      # linear congruential generator, upper eight bits
         state = (1664525 * state + 1013904223) % 2**32
         steps[i] = (state >> 24) - 128
-    if 'norm' in name: steps = 1 + np.floor(steps / 16) / 16
+    if 'norm' in name or 'ln_' in name: steps = 1 + np.floor(steps / 16) / 16
     else: steps = steps / 512
     return steps.reshape(shape)
 
@@ -167,14 +167,21 @@ CASES = {                                            # name: config, type of the
                           layer_types=['sliding_attention', 'full_attention']), 'F16', 12),
 }
 
-folder = os.path.dirname(os.path.abspath(__file__))
-for name, (config, dtype, tokens) in CASES.items():
-    ids = [[(7 * i * i + 5 * i + 3 + 11 * row) % config['vocab_size'] for i in range(tokens)] for row in range(2)]
+
+def write(prefix, name, command, config, dtype, tokens, run):
+    folder = os.path.dirname(os.path.abspath(__file__))
+    vocabulary = (config.get('text_config') or config)['vocab_size']
+    ids = [[(7 * i * i + 5 * i + 3 + 11 * row) % vocabulary for i in range(tokens)] for row in range(2)]
     results = [run(config, row) for row in ids]
     tensors = {k: list(v) for k, v in results[0][1].items()}
     logits = [[float('%.6f' % x) for x in result[0].ravel()] for result in results]
-    with open(os.path.join(folder, f'llama_{name}.json'), 'w') as f:
-        json.dump(dict(command='python3 test/golden/llama_reference.py', config=config, dtype=dtype, tensors=tensors, ids=ids,
-                       logits=logits), f, separators=(',', ':'))
+    with open(os.path.join(folder, f'{prefix}_{name}.json'), 'w') as f:
+        config = {k: v for k, v in config.items() if k != '_root'}   # where the tensors lie is for us to know
+        json.dump(dict(command=command, config=config, dtype=dtype, tensors=tensors, ids=ids, logits=logits), f, separators=(',', ':'))
         f.write('\n')
     print(f'{name:24s} logits {min(map(min, logits)):8.3f} .. {max(map(max, logits)):8.3f}')
+
+
+if __name__ == '__main__':
+    for name, (config, dtype, tokens) in CASES.items():
+        write('llama', name, 'python3 test/golden/llama_reference.py', config, dtype, tokens, run)

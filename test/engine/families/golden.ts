@@ -17,19 +17,24 @@ export interface GoldenCase {
   logits: number[][] // [batch][time * vocabulary]
 }
 
-export const goldenCases: GoldenCase[] = readdirSync(goldenFolder)
-  .filter((file) => /^llama_.*\.json$/.test(file))
-  .sort()
-  .map((file) => ({
-    name: file.slice(6, -5),
-    ...(JSON.parse(readFileSync(join(goldenFolder, file), 'utf8')) as Omit<GoldenCase, 'name'>),
-  }))
+const casesOf = (kind: string): GoldenCase[] =>
+  readdirSync(goldenFolder)
+    .filter((file) => file.startsWith(`${kind}_`) && file.endsWith('.json'))
+    .sort()
+    .map((file) => ({
+      name: file.slice(kind.length + 1, -5),
+      ...(JSON.parse(readFileSync(join(goldenFolder, file), 'utf8')) as Omit<GoldenCase, 'name'>),
+    }))
+
+export const goldenCases: GoldenCase[] = casesOf('llama')
+/** Decoders that are not named as Llama's relatives are (test/golden/families_reference.py). */
+export const familyCases: GoldenCase[] = casesOf('family')
 
 /** The formula of weight() in llama_reference.py. */
 export function goldenWeight(name: string, shape: number[]): Float32Array {
   let state = 2166136261
   for (const byte of new TextEncoder().encode(name)) state = Math.imul(state ^ byte, 16777619) >>> 0
-  const isNorm = name.includes('norm')
+  const isNorm = name.includes('norm') || name.includes('ln_')
   return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => {
     state = (Math.imul(1664525, state) + 1013904223) >>> 0
     const step = (state >>> 24) - 128

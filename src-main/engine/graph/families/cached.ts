@@ -4,8 +4,9 @@
 //   past_key_values.<block>.key / .value -> present.<block>.key / .value  [batch, keyHeads, past (+ time), size], float32
 // The first dimension must be called 'batch_size': such programs size an empty cache by that name.
 // A mask of 0 hides a token (padding on the left). Windows count places in the cache, as the published models do.
-// Where the angles depend on the length of the window (longrope, dynamic), earlier keys must turn as the window grows:
-// they are kept unturned, and their positions follow from the mask.
+// Where the angles depend on the length of the text (longrope, dynamic), earlier keys must turn as it grows: they are kept
+// unturned, and their positions follow from the mask. From the second block on what they are was still made under the
+// shorter text; no cache can know better, and only a whole new window gives exactly what a whole window gives.
 import { int, type ValueInfo } from '../ir.ts'
 import type { GraphBuilder } from './builder.ts'
 import { allTokens, buildMask, buildRotation, type Frame, maskName, outside, remembered } from './positions.ts'
@@ -53,9 +54,12 @@ export function cachedFrame(
     const counted = b.op('CumSum', [floats('attention_mask', 'mask.given'), second], 'positions.counted')
     return spread(b.op('Sub', [counted, step], 'positions.all'), 'positions.all.column')
   })
+  // of each text in the batch, [batch, 1, 1, 1]
   const longest = remembered(() => {
-    const last = b.op('ReduceMax', [floats('position_ids', 'positions.new')], 'positions.last', { keepdims: int(0) })
-    return b.op('Add', [last, step], 'window')
+    const last = b.op('ReduceMax', [tokenColumn(null), b.integers('time_axis', [2])], 'positions.last', {
+      keepdims: int(1),
+    })
+    return b.op('Add', [last, step], 'lengths')
   })
   const rotation = remembered((rope: Rope) => {
     const turn = (label: string, column: string) => buildRotation(b, rope, label, { column, longest: longest(null) })

@@ -60,16 +60,18 @@ export function readShape(config: Settings, family: string, defaults: ShapeDefau
     heads,
     keyHeads,
     headSize,
-    epsilon: config.number('rms_norm_eps', 0, 1e-6),
+    epsilon: config.number('rms_norm_eps', 0, fields['rms_norm_eps'] ?? 1e-6),
     activation: readActivation(config, activation.field, activation.fallback),
     context: count('max_position_embeddings', 2 ** 31, fields['max_position_embeddings'] ?? 2048),
-    beginToken: readBeginToken(config),
+    beginToken: readBeginToken(config, fields['bos_token_id']),
     tied: config.flag('tie_word_embeddings', defaults.tied ?? false),
   }
 }
 
-export const readBeginToken = (config: Settings): number | null =>
-  config.has('bos_token_id') ? config.integer('bos_token_id', { min: 0, max: many }) : null
+export const readBeginToken = (config: Settings, fallback?: number): number | null =>
+  config.has('bos_token_id') || fallback !== undefined
+    ? config.integer('bos_token_id', { min: 0, max: many }, fallback)
+    : null
 
 /** Windows of each block from `layer_types` (newer configurations), or null where the list is absent. */
 export function readLayerTypes(config: Settings, depth: number, window: number | null): (number | null)[] | null {
@@ -90,7 +92,7 @@ export const readWindow = (config: Settings, fallback?: number): number | null =
     : null
 
 export interface LlamaParts {
-  prefix?: string // in front of 'model.'
+  names?: { body: string; head: string } // where the body lies (usually 'model'), and what stands before 'lm_head'
   rope: Rope | ((window: number | null) => Rope)
   windows?: readonly (number | null)[]
   biases?: { qkv?: boolean; o?: boolean; mlp?: boolean }
@@ -109,8 +111,8 @@ export interface LlamaParts {
 /** A decoder with Llama's tensor names, changed by `parts`. */
 export function llamaSpec(shape: LlamaShape, parts: LlamaParts): DecoderSpec {
   const { width, headSize, heads, keyHeads, epsilon } = shape
-  const { biases = {}, prefix = '', windows } = parts
-  const model = `${prefix}model`
+  const { biases = {}, windows } = parts
+  const model = parts.names?.body || 'model'
   const norm = (module: string, size = width): Norm => ({ kind: parts.norm ?? 'rms', module, size, epsilon })
   const block = (_: unknown, index: number): BlockSpec => {
     const module = `${model}.layers.${index}`
@@ -163,7 +165,11 @@ export function llamaSpec(shape: LlamaShape, parts: LlamaParts): DecoderSpec {
     },
     blocks: Array.from({ length: shape.depth }, block),
     last: norm(`${model}.norm`),
-    head: { weight: shape.tied ? null : `${prefix}lm_head.weight`, project: null, softCap: parts.logitCap ?? null },
+    head: {
+      weight: shape.tied ? null : `${parts.names?.head ?? ''}lm_head.weight`,
+      project: null,
+      softCap: parts.logitCap ?? null,
+    },
     card: parts.card ?? {},
   }
 }

@@ -62,7 +62,7 @@ export function windowFrame(b: GraphBuilder): Frame {
 
 interface Turning {
   column: string // float32 positions, [..., time, 1]
-  longest: string // float32 scalar: tokens of the longest window
+  longest: string // float32: tokens of the text, one number or one for each row [batch, 1, 1, 1]
 }
 
 export function buildRotation(b: GraphBuilder, rope: Rope, label: string, turning: Turning): Rotation {
