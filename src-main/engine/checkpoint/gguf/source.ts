@@ -6,7 +6,7 @@ import { decodeBlocks } from '../../kernels/ggml/decode.ts'
 import { type GgmlType, ggmlTypes } from '../../kernels/ggml/types.ts'
 import { SourceFile } from '../file.ts'
 import type { TensorInfo, TensorSource } from '../network.ts'
-import { refuseForeign } from '../sniff.ts'
+import { refuseForeignGguf } from '../sniff.ts'
 import { type GgufHeader, type GgufTensor, readGgufHeader } from './header.ts'
 import { checkSet } from './split.ts'
 
@@ -46,7 +46,7 @@ export function openGguf(paths: readonly string[]): GgufSource {
     const headers = paths.map((path) => {
       const file = new SourceFile(path)
       files.push(file)
-      refuseForeign(file)
+      refuseForeignGguf(file)
       return { file, header: readGgufHeader(file) }
     })
     checkSet(headers.map(({ file, header }) => ({ path: file.path, header })))
