@@ -124,7 +124,7 @@ test.each(types)('%s: zeros, a lone weight, tiny and large scales', (type) => {
   const lone = new Float32Array(cols)
   lone[300] = -0.75
   const found = decodeCodebook(type, encodeCodebook(type, lone, cols, ones))
-  expect(errorOf(lone, found, ones)).toBeLessThan(0.4) // no level is zero: what the others take the lone one gives up
+  expect(errorOf(lone, found, ones)).toBeLessThan(0.6) // no level is zero: what the others take the lone one gives up
   expect(found[300]).toBeLessThan(-0.3)
   for (const scale of [1e-6, 1000]) {
     const weights = normal(cols, 7, scale)
