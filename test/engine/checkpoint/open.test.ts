@@ -12,7 +12,7 @@ import type { DataType } from '../../../src-main/engine/graph/ir.ts'
 import { checkpointSummarySchema } from '../../../src-preload/contract/model.ts'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { dataPath, hasData } from '../../helpers/data.ts'
-import { goldenCases, goldenTensors, writeGoldenFolder, type GoldenCase } from '../families/golden.ts'
+import { familyCases, goldenCases, goldenTensors, writeGoldenFolder, type GoldenCase } from '../families/golden.ts'
 import { faultOf, temporaryFolder } from './temporary.ts'
 
 const plain = goldenCases.find(({ name }) => name === 'plain') as GoldenCase
@@ -125,12 +125,13 @@ test('twenty thousand odd configurations are Faults or graphs', () => {
     F16: 'float16',
     BF16: 'bfloat16',
   }
-  const tensors = new Map(
-    [...goldenTensors(plain)].map(([name, { shape, data }]) => [
-      name,
-      { name, dtype: dtypes[plain.dtype], shape: [...shape], bytes: data.byteLength, file: 'w' },
-    ]),
-  )
+  const bases = modelFamilies.map((family) => {
+    const base = familyCases.find(({ config }) => config.model_type === family.id) ?? plain
+    const entries = [...goldenTensors(base)].map(([name, { shape, data }]) => {
+      return [name, { name, dtype: dtypes[base.dtype], shape: [...shape], bytes: data.byteLength, file: 'w' }] as const
+    })
+    return { family, base, tensors: new Map(entries) }
+  })
   const odd = fc.oneof(
     fc.integer({ min: -2, max: 70 }),
     fc.constantFrom<unknown>(null, true, 'x', '', [], {}, 0.5, 1e308, 2 ** 53, -1, [1], ['full_attention']),
@@ -147,19 +148,20 @@ test('twenty thousand odd configurations are Faults or graphs', () => {
     }),
   )
   const fields = [
-    ...Object.keys(plain.config),
+    ...new Set(bases.flatMap(({ base }) => Object.keys(base.config))),
     ...['head_dim', 'rope_scaling', 'rope_parameters', 'sliding_window', 'use_sliding_window', 'layer_types'],
     ...['attention_bias', 'mlp_bias', 'partial_rotary_factor', 'max_window_layers'],
   ]
   const change = fc.dictionary(fc.constantFrom(...fields), odd, { minKeys: 1, maxKeys: 3 })
   let built = 0
   fc.assert(
-    fc.property(change, fc.constantFrom(...modelFamilies), (changes, family) => {
-      const text = JSON.stringify({ ...plain.config, ...changes })
+    fc.property(change, fc.constantFrom(...bases), (changes, { family, base, tensors }) => {
+      const text = JSON.stringify({ ...base.config, ...changes })
       try {
         const config = new Settings(parseJsonObject(new TextEncoder().encode(text), 'config.json'), 'config.json')
-        const { graph } = family.build(config, tensors)
-        const constants = [...graph.initializers.values()].flatMap(({ data, dtype }) =>
+        const { graph, cached } = family.build(config, tensors)
+        const all = [graph, ...(cached ? [cached()] : [])].flatMap(({ initializers }) => [...initializers.values()])
+        const constants = all.flatMap(({ data, dtype }) =>
           'inline' in data && dtype === 'float32' ? [...new Float32Array(data.inline.slice().buffer)] : [],
         )
         expect(constants.every(Number.isFinite)).toBe(true)
@@ -171,7 +173,7 @@ test('twenty thousand odd configurations are Faults or graphs', () => {
     }),
     { numRuns: 20_000 },
   )
-  expect(built).toBeGreaterThan(500)
+  expect(built).toBeGreaterThan(3000)
 })
 
 describe.skipIf(!hasData)('real models', () => {

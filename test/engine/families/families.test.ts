@@ -89,6 +89,12 @@ test.each([
   expect(() => open(find(name), config)).toThrow(field)
 })
 
+test('a configuration that claims millions of experts costs nothing', () => {
+  const before = process.memoryUsage().heapUsed
+  expect(() => open(find('qwen3_moe'), { num_experts: 4096, num_hidden_layers: 4096 })).toThrow('configuration asks')
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 << 20)
+})
+
 test('experts are layers of their own and know which they are', () => {
   const network = open(find('qwen2_moe'))
   network.source.close()

@@ -16,7 +16,7 @@ export interface Experts {
   router: Linear
   chosen: number // k, experts for each token
   normalised: boolean // the chosen weights sum to 1
-  experts: GatedMlp[]
+  experts: { count: number; at(index: number): GatedMlp } // made one by one: a configuration may claim any number
   shared: { mlp: GatedMlp; gate: Linear } | null // gate: one output
 }
 
@@ -28,7 +28,8 @@ export function buildExperts(b: GraphBuilder, spec: Experts, input: string, bloc
   const perToken = b.once(`slots.${chosen}`, (name) => b.integers(name, [chosen], []))
   const slots: string[] = []
   const results: string[] = []
-  experts.forEach((expert, index) => {
+  for (let index = 0; index < experts.count; index++) {
+    const expert = experts.at(index)
     const which = b.once(`expert.${index}`, (name) => b.integers(name, [index], []))
     const found = b.op('NonZero', [b.op('Equal', [wanted, which], `${expert.module}.chosen`)], `${expert.module}.slots`)
     const list = b.op('Reshape', [found, flat], `${expert.module}.slot_list`) // [n]
@@ -36,7 +37,7 @@ export function buildExperts(b: GraphBuilder, spec: Experts, input: string, bloc
     const own = b.op('Gather', [input, tokens], `${expert.module}.input`, { axis: int(0) }) // [n, width]
     slots.push(found)
     results.push(buildMlp(b, expert, own, block))
-  })
+  }
   const column = b.once('one_column', (name) => b.integers(name, [-1, 1]))
   const all = b.op('Reshape', [b.op('Concat', slots, `${module}.slots`, { axis: int(1) }), column], `${module}.order`)
   const parts = b.op('Concat', results, `${module}.parts`, { axis: int(0) }) // [tokens * k, width], by expert

@@ -26,9 +26,10 @@ export const mixtral = defineFamily({
           router: { module: `${module}.gate`, role: 'other', rows: count, cols: shape.width, bias: false, keep: true },
           chosen,
           normalised: true,
-          experts: Array.from({ length: count }, (_, expert) =>
-            gatedMlp(shape, `${module}.experts.${expert}`, { expert, names: ['w1', 'w3', 'w2'] }),
-          ),
+          experts: {
+            count,
+            at: (expert) => gatedMlp(shape, `${module}.experts.${expert}`, { expert, names: ['w1', 'w3', 'w2'] }),
+          },
           shared: null,
         }
       },

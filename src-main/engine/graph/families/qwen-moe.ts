@@ -28,9 +28,7 @@ function readExperts(config: Settings, shape: LlamaShape): Pick<LlamaParts, 'mlp
     router: { ...single, module: `${module}.gate`, rows: count },
     chosen,
     normalised,
-    experts: Array.from({ length: count }, (_, expert) =>
-      gatedMlp(shape, `${module}.experts.${expert}`, { inner, expert }),
-    ),
+    experts: { count, at: (expert) => gatedMlp(shape, `${module}.experts.${expert}`, { inner, expert }) },
     shared:
       sharedInner === null
         ? null
