@@ -7,7 +7,7 @@ import { badData, fingerprint, isFolder, readAll, readText } from '../files.ts'
 import { checkDisjoint, emptyPart, makePart, splitSamples } from '../parts.ts'
 import type { Batch, DataPart, Dataset } from '../types.ts'
 import { textFeeds, type TextFeeds } from './feeds.ts'
-import { openTokenizer, type TextTokenizer } from './tokenizer.ts'
+import { openTokenizer, type TextTokenizer, tokenizerFrom } from './tokenizer.ts'
 import { checkTokens, cutDocuments, cutWindows, type Windows } from './windows.ts'
 
 const mostTextBytes = 256 * 2 ** 20
@@ -87,6 +87,8 @@ function settingFor(
   const { path, base } = source
   const beside = isFolder(network.path) ? network.path : dirname(network.path)
   const file = description.tokenizer ? resolve(base, description.tokenizer) : join(beside, 'tokenizer.json')
+  // The vocabulary inside the checkpoint's own file (GGUF); that of a folder lies beside it as a file.
+  const inside = description.tokenizer === undefined && network.format === 'gguf' ? network.tokenizer : null
   const feeds = textFeeds(network)
   const { head } = network
   const own = head ? head.beginToken : beginBeside(file)
@@ -107,7 +109,7 @@ function settingFor(
     notices.push('The checkpoint names no begin token: the first token of each window is not predicted.')
   return {
     base,
-    tokenizer: openTokenizer(file),
+    tokenizer: inside ? tokenizerFrom(inside.read(), inside.file) : openTokenizer(file),
     separator: description['document-separator'],
     context,
     begin,
@@ -131,7 +133,8 @@ export function openTextDataset(description: TextDescription, file: string, netw
   const setting = settingFor(description, { path: file, base }, network, notices)
   const evaluated = resolve(base, evaluate?.text ?? text ?? '')
   const data = readWindows(evaluated, setting)
-  const files = [evaluated, setting.tokenizer.file]
+  const inside = network.format === 'gguf' && setting.tokenizer.file === network.tokenizer?.file
+  const files = inside ? [evaluated] : [evaluated, setting.tokenizer.file]
   let parts: { calibrate: DataPart; evaluate: DataPart }
   let split: string
   if (text !== undefined) {
@@ -170,6 +173,9 @@ export function openTextDataset(description: TextDescription, file: string, netw
       tokenizer: basename(setting.tokenizer.file),
     },
     notices,
-    fingerprint: fingerprint([description, all, setting.context, setting.begin], files),
+    fingerprint: fingerprint(
+      [description, all, setting.context, setting.begin, ...(inside ? [network.fingerprint] : [])],
+      files,
+    ),
   }
 }

@@ -70,15 +70,20 @@ const quiet = <T>(file: string, doing: string, work: () => T): T => {
   }
 }
 
-/**
- * Opens a tokenizer.json. Time for all texts together is bounded by `budgetMs`: V8 stops even a regular expression that
- * never ends. Faults 'bad-data' and 'unsupported' naming the file and field.
- */
-export function openTokenizer(file: string, budgetMs = 120_000): TextTokenizer {
+/** Opens a tokenizer.json. Faults 'bad-data' and 'unsupported' naming the file and field. */
+export function openTokenizer(file: string, budgetMs?: number): TextTokenizer {
   const bytes = readAll(file, mostFileBytes)
   const document = quiet(file, 'be read', () =>
     parseJsonObject(bytes, file, { maxItems: mostTokens, maxEntries: mostTokens }),
   )
+  return tokenizerFrom(document, file, budgetMs)
+}
+
+/**
+ * The tokenizer of a document that is already read; `file` is where it comes from. Time for all texts together is bounded
+ * by `budgetMs`: V8 stops even a regular expression that never ends. Faults as openTokenizer.
+ */
+export function tokenizerFrom(document: JsonMap, file: string, budgetMs = 120_000): TextTokenizer {
   check(file, document)
   const tokenizer = quiet(file, 'be built', () => new Tokenizer(toPlain(document) as object, {}))
   let leftMs = budgetMs
