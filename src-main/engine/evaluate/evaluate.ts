@@ -62,7 +62,8 @@ async function openSides(args: EvaluateArguments, known: boolean, notify: (notic
   const { network, overrides, device } = args
   const against = args.against ?? network
   checkPair(network, against)
-  const logits = (network.head === null) !== (against.head === null) // one side has no head to stream through
+  // One side has no head to stream through, or the two bend their logits differently.
+  const logits = (network.head === null) !== (against.head === null) || network.head?.softCap !== against.head?.softCap
   const originalJudge = await createJudge(against, { device, notify, logits })
   const candidateJudge = against === network ? originalJudge : await createJudge(network, { device, notify, logits })
   const values = { candidate: outputsOf(network, candidateJudge), original: outputsOf(against, originalJudge) }

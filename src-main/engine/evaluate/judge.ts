@@ -57,14 +57,14 @@ export function headReader(network: Network, head: LanguageHead, override?: Floa
   }
 }
 
-const opener = (from: 'hidden' | 'logits', options: JudgeOptions): (() => Promise<Session>) => {
+const opener = (from: 'hidden' | 'logits', options: JudgeOptions, softCap?: number): (() => Promise<Session>) => {
   let session: Promise<Session> | null = null
   const none = () => new Uint8Array() // the graph's constants are inline
-  return () => (session ??= openSession(tileGraph(from), none, { device: options.device }, options.notify))
+  return () => (session ??= openSession(tileGraph(from, softCap), none, { device: options.device }, options.notify))
 }
 
 function languageJudge(network: Network, head: LanguageHead, options: JudgeOptions): Judge {
-  const session = opener('hidden', options)
+  const session = opener('hidden', options, head.softCap)
   const rows = headReader(network, head)
   let opened = false
   return {
@@ -74,11 +74,12 @@ function languageJudge(network: Network, head: LanguageHead, options: JudgeOptio
     learn: () => undefined,
     async compare(reference, candidate, targets, candidateHead) {
       opened = true
-      const a = { hidden: reference, width: head.width, head: rows }
+      const { softCap } = head
+      const a = { hidden: reference, width: head.width, head: rows, softCap }
       // Another network's hidden states may be wider or narrower: its head tells.
       const width = candidateHead ? candidateHead.length / head.vocabulary : head.width
       const other = candidateHead && headReader(network, { ...head, width }, candidateHead)
-      const b = { hidden: candidate, width, head: other ?? rows }
+      const b = { hidden: candidate, width, head: other ?? rows, softCap }
       return compareHidden(await session(), a, b, head.vocabulary, targets)
     },
     release: async () => {

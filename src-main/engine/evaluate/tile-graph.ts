@@ -75,17 +75,27 @@ export const tileOutputs = [
  * The sums of TileSums, and ranks, over one tile of the vocabulary.
  *   hidden: A = hiddenA [rows, width] tileA^T [tile, width], B likewise: logits exist for one tile only
  *   logits: A and B [rows, classes] are inputs themselves
- * markA, markB [rows, 1]: the target's logit; aboveA, aboveB count what exceeds it. All outputs [rows, 1].
+ * softCap c: logits are c tanh(product / c) (LanguageHead). markA, markB [rows, 1]: the target's logit; aboveA, aboveB count what exceeds it. All outputs [rows, 1].
  */
-export function tileGraph(from: 'hidden' | 'logits'): Graph {
+export function tileGraph(from: 'hidden' | 'logits', softCap: number | null = null): Graph {
   const { nodes, initializers } = excessNodes()
   const matrix = (name: string, rows: string, cols: string) => ({
     name,
     dtype: 'float32' as const,
     shape: [rows, cols],
   })
-  const product = (side: string) =>
-    node('Gemm', [`hidden${side}`, `tile${side}`], [side], { transB: int(1), alpha: float(1) })
+  const product = (side: string): Node[] => {
+    const gemm = (output: string) =>
+      node('Gemm', [`hidden${side}`, `tile${side}`], [output], { transB: int(1), alpha: float(1) })
+    if (softCap === null) return [gemm(side)]
+    return [
+      gemm(`raw${side}`),
+      node('Div', [`raw${side}`, 'cap'], [`part${side}`]),
+      node('Tanh', [`part${side}`], [`bent${side}`]),
+      node('Mul', [`bent${side}`, 'cap'], [side]),
+    ]
+  }
+  const cap = softCap === null ? [] : [scalar('cap', softCap)]
   const sources =
     from === 'logits'
       ? [matrix('A', 'rows', 'classes'), matrix('B', 'rows', 'classes')]
@@ -100,7 +110,7 @@ export function tileGraph(from: 'hidden' | 'logits'): Graph {
     irVersion: 10,
     opsets: new Map([['', 18]]),
     nodes: [
-      ...(from === 'hidden' ? [product('A'), product('B')] : []),
+      ...(from === 'hidden' ? [...product('A'), ...product('B')] : []),
       ...sideNodes('A'),
       ...sideNodes('B'),
       node('Sub', ['shiftedB', 'shiftedA'], ['d']),
@@ -118,7 +128,7 @@ export function tileGraph(from: 'hidden' | 'logits'): Graph {
       dtype: name.startsWith('best') ? ('int64' as const) : ('float32' as const),
       shape: ['rows', 1],
     })),
-    initializers: new Map([axis, ...initializers].map((initializer) => [initializer.name, initializer])),
+    initializers: new Map([axis, ...cap, ...initializers].map((initializer) => [initializer.name, initializer])),
     values: new Map(),
     functions: [],
     metadata: new Map(),

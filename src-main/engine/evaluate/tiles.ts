@@ -13,6 +13,7 @@ export interface HiddenSide {
   width: number
   /** Rows [begin, end) of the head, [end - begin, width]. */
   head: (begin: number, end: number) => Float32Array
+  softCap?: number | undefined // as the session's graph was made with
 }
 
 const matrix = (data: Float32Array, rows: number, cols: number): TensorValue => ({
@@ -30,12 +31,12 @@ export function gatherRows(data: Float32Array, width: number, rows: Int32Array):
 }
 
 /** The target's logit of every row, in double precision. */
-function targetLogits({ hidden, width, head }: HiddenSide, targets: Int32Array): Float64Array {
+function targetLogits({ hidden, width, head, softCap }: HiddenSide, targets: Int32Array): Float64Array {
   return Float64Array.from(targets, (target, row) => {
     const weights = head(target, target + 1)
     let sum = 0
     for (let column = 0; column < width; column++) sum += (hidden[row * width + column] ?? 0) * (weights[column] ?? 0)
-    return sum
+    return softCap === undefined ? sum : softCap * Math.tanh(sum / softCap)
   })
 }
 

@@ -93,8 +93,8 @@ test('a target that is no class is refused by row', () => {
 })
 
 const silent = (notice: string) => expect.unreachable(notice)
-const open = (from: 'hidden' | 'logits') =>
-  openSession(tileGraph(from), () => new Uint8Array(), { device: 'cpu' }, silent)
+const open = (from: 'hidden' | 'logits', softCap?: number) =>
+  openSession(tileGraph(from, softCap), () => new Uint8Array(), { device: 'cpu' }, silent)
 
 test('the graph over whole logits equals the plain formula to float32', async () => {
   const session = await open('logits')
@@ -111,48 +111,52 @@ test('the graph over whole logits equals the plain formula to float32', async ()
   await session.release()
 })
 
-test('the tiled head equals whole logits, for any number of tiles', async () => {
-  const session = await open('hidden')
-  const [rows, width, vocabulary] = [300, 8, 20_000] // three tiles
-  const [hiddenA, head] = [normal(rows * width, 5, 1), normal(vocabulary * width, 6, 1)]
-  const other = head.map((value, index) => value + 0.02 * Math.sin(index))
-  const hiddenB = hiddenA.map((value, index) => value + 0.02 * Math.cos(index))
-  const targets = Int32Array.from({ length: rows }, (_, row) => (row % 7 === 0 ? -1 : (row * 61) % vocabulary))
-  const rowsOf = (weights: Float32Array) => (begin: number, end: number) => weights.subarray(begin * width, end * width)
-  const found = await compareHidden(
-    session,
-    { hidden: hiddenA, width, head: rowsOf(head) },
-    { hidden: hiddenB, width, head: rowsOf(other) },
-    vocabulary,
-    targets,
-  )
-  const logits = (hidden: Float32Array, weights: Float32Array, row: number) =>
-    Float32Array.from({ length: vocabulary }, (_, token) => {
-      let sum = 0
-      for (let at = 0; at < width; at++) sum += (hidden[row * width + at] ?? 0) * (weights[token * width + at] ?? 0)
-      return sum
-    })
-  const some = [1, 100, 299]
-  const place = (row: number) => [...targets.subarray(0, row)].filter((target) => target !== -1).length
-  for (const row of some) {
-    const truth = compareLogits(
-      logits(hiddenA, head, row),
-      logits(hiddenB, other, row),
+test.each([undefined, 4])(
+  'the tiled head equals whole logits, for any number of tiles; soft cap %s',
+  async (softCap) => {
+    const session = await open('hidden', softCap)
+    const [rows, width, vocabulary] = [300, 8, 20_000] // three tiles
+    const [hiddenA, head] = [normal(rows * width, 5, 1), normal(vocabulary * width, 6, 1)]
+    const other = head.map((value, index) => value + 0.02 * Math.sin(index))
+    const hiddenB = hiddenA.map((value, index) => value + 0.02 * Math.cos(index))
+    const targets = Int32Array.from({ length: rows }, (_, row) => (row % 7 === 0 ? -1 : (row * 61) % vocabulary))
+    const rowsOf = (weights: Float32Array) => (begin: number, end: number) =>
+      weights.subarray(begin * width, end * width)
+    const found = await compareHidden(
+      session,
+      { hidden: hiddenA, width, head: rowsOf(head), softCap },
+      { hidden: hiddenB, width, head: rowsOf(other), softCap },
       vocabulary,
-      targets.subarray(row, row + 1),
+      targets,
     )
-    const at = place(row)
-    expect(found.kl[at]).toBeCloseTo(truth.kl[0] ?? Number.NaN, 6)
-    expect(found.nll?.[at]).toBeCloseTo(truth.nll?.[0] ?? Number.NaN, 5)
-    expect(found.referenceNll?.[at]).toBeCloseTo(truth.referenceNll?.[0] ?? Number.NaN, 5)
-    expect(found.agree[at]).toBe(truth.agree[0])
-    // Among 20,000 logits a few lie within float32's rounding of the target's.
-    expect(Math.abs((found.rank?.[at] ?? 0) - (truth.rank?.[0] ?? 0))).toBeLessThanOrEqual(2)
-    expect(Math.abs((found.referenceRank?.[at] ?? 0) - (truth.referenceRank?.[0] ?? 0))).toBeLessThanOrEqual(2)
-  }
-  expect(found.rows).toBe(rows - Math.ceil(rows / 7))
-  await session.release()
-})
+    const logits = (hidden: Float32Array, weights: Float32Array, row: number) =>
+      Float32Array.from({ length: vocabulary }, (_, token) => {
+        let sum = 0
+        for (let at = 0; at < width; at++) sum += (hidden[row * width + at] ?? 0) * (weights[token * width + at] ?? 0)
+        return softCap === undefined ? sum : softCap * Math.tanh(sum / softCap)
+      })
+    const some = [1, 100, 299]
+    const place = (row: number) => [...targets.subarray(0, row)].filter((target) => target !== -1).length
+    for (const row of some) {
+      const truth = compareLogits(
+        logits(hiddenA, head, row),
+        logits(hiddenB, other, row),
+        vocabulary,
+        targets.subarray(row, row + 1),
+      )
+      const at = place(row)
+      expect(found.kl[at]).toBeCloseTo(truth.kl[0] ?? Number.NaN, 6)
+      expect(found.nll?.[at]).toBeCloseTo(truth.nll?.[0] ?? Number.NaN, 5)
+      expect(found.referenceNll?.[at]).toBeCloseTo(truth.referenceNll?.[0] ?? Number.NaN, 5)
+      expect(found.agree[at]).toBe(truth.agree[0])
+      // Among 20,000 logits a few lie within float32's rounding of the target's.
+      expect(Math.abs((found.rank?.[at] ?? 0) - (truth.rank?.[0] ?? 0))).toBeLessThanOrEqual(2)
+      expect(Math.abs((found.referenceRank?.[at] ?? 0) - (truth.referenceRank?.[0] ?? 0))).toBeLessThanOrEqual(2)
+    }
+    expect(found.rows).toBe(rows - Math.ceil(rows / 7))
+    await session.release()
+  },
+)
 
 test('small divergences keep their digits in float32', async () => {
   // KL of logits that differ by noise s is near s^2 / 2 times the variance under p: about 5e-9 here, far below float32's 1e-7.
