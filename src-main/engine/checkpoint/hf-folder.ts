@@ -1,11 +1,12 @@
-// A Hugging Face folder: config.json, model.safetensors or shards with their index, perhaps a tokenizer. Finds the files;
-// every name that comes out of a file goes through containment.
+// A Hugging Face folder: config.json, weights (safetensors, or the pickles of older ones) in one file or in shards with their
+// index, perhaps a tokenizer. Finds the files; every name that comes out of a file goes through containment.
 import { opendirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { cacheLinkTargets, resolveInside } from './containment.ts'
 import { readSmallFile } from './file.ts'
 import { type JsonMap, parseJsonObject } from './json.ts'
+import { openPytorch } from './pytorch/source.ts'
 import { type SafetensorsSource, openSafetensors } from './safetensors.ts'
 
 const configLimit = 4 << 20
@@ -49,6 +50,8 @@ export function listFolder(folder: string, limit = maxListed): FolderListing {
 
 export interface HuggingFaceFolder {
   source: SafetensorsSource
+  format: 'safetensors' | 'pytorch'
+  aliases: ReadonlyMap<string, string> // tensors that are the same numbers as another: name -> that one's
   config: JsonMap | null
   configPath: string
   files: string[] // weights, index, configuration, tokenizer; absolute
@@ -63,9 +66,12 @@ export function openFolder(folder: string, listing: FolderListing): HuggingFaceF
   const has = (name: string) => listing.names.includes(name)
   const weights = findWeights(folder, listing, notices)
   const config = has('config.json') ? readJson(inside('config.json'), configLimit) : null
-  const source = openSafetensors(weights.names.map((name) => inside(name)))
+  const paths = weights.names.map((name) => inside(name))
+  const pickled = weights.kind.format === 'pytorch' ? openPytorch(paths) : null
+  const source = pickled ?? openSafetensors(paths)
   try {
     if (weights.map) checkIndex(folder, weights.map, source, notices)
+    notices.push(...(pickled?.notices ?? []))
   } catch (error) {
     source.close()
     throw error
@@ -73,6 +79,8 @@ export function openFolder(folder: string, listing: FolderListing): HuggingFaceF
   const others = [...(config ? ['config.json'] : []), ...weights.index, ...companions.filter(has)]
   return {
     source,
+    format: weights.kind.format,
+    aliases: pickled?.aliases ?? new Map(),
     config,
     configPath: join(folder, 'config.json'),
     files: [...weights.names, ...others].map((name) => inside(name)),
@@ -80,16 +88,59 @@ export function openFolder(folder: string, listing: FolderListing): HuggingFaceF
   }
 }
 
+/** How the files of one format are called. */
+interface WeightKind {
+  format: 'safetensors' | 'pytorch'
+  whole: string
+  file: RegExp
+  index: string
+  numbered: RegExp
+}
+
+// In the order of preference: the same weights often lie there in both.
+const weightKinds: readonly WeightKind[] = [
+  {
+    format: 'safetensors',
+    whole: 'model.safetensors',
+    file: /\.safetensors$/,
+    index: 'model.safetensors.index.json',
+    numbered: /^(.*)-([0-9]{5})-of-([0-9]{5})(\.safetensors)$/,
+  },
+  {
+    format: 'pytorch',
+    whole: 'pytorch_model.bin',
+    // What a training loop leaves there beside the weights is not opened for them.
+    file: /^(?!training_args|optimizer|scheduler|scaler|rng_state).*\.(bin|pt|pth|ckpt)$/,
+    index: 'pytorch_model.bin.index.json',
+    numbered: /^(.*)-([0-9]{5})-of-([0-9]{5})(\.bin)$/,
+  },
+]
+
 interface Weights {
+  kind: WeightKind
   names: string[]
   index: string[] // name of the index file, if one was used
   map: ReadonlyMap<string, string> | null // tensor -> file, as the index says
 }
 
 function findWeights(folder: string, { names, truncated }: FolderListing, notices: string[]): Weights {
-  if (names.includes('model.safetensors')) return { names: ['model.safetensors'], index: [], map: null }
-  const index = names.filter((name) => name.endsWith('.safetensors.index.json'))
-  const chosen = index.find((name) => name === 'model.safetensors.index.json') ?? index[0]
+  for (const kind of weightKinds) {
+    const found = findKind(folder, names, kind, notices)
+    if (found) return found
+  }
+  throw new Fault('not-found', `${folder}: no model.safetensors, no shards and no ONNX file in this folder`, {
+    hint: truncated
+      ? `Only the first ${maxListed} entries were looked at. Choose the folder of the model itself.`
+      : 'Choose the folder that holds config.json and the weights, or a single file.',
+    data: { file: folder, expected: weightKinds.map(({ whole, index }) => `${whole} or ${index}`).join(', or ') },
+  })
+}
+
+function findKind(folder: string, names: readonly string[], kind: WeightKind, notices: string[]): Weights | null {
+  if (names.includes(kind.whole)) return { kind, names: [kind.whole], index: [], map: null }
+  const suffix = kind.index.slice(kind.index.indexOf('.'))
+  const index = names.filter((name) => name.endsWith(suffix))
+  const chosen = index.find((name) => name === kind.index) ?? index[0]
   if (chosen !== undefined) {
     const path = resolveInside(folder, chosen, { linkTargets: cacheLinkTargets(folder) })
     const map = readWeightMap(path)
@@ -100,24 +151,23 @@ function findWeights(folder: string, { names, truncated }: FolderListing, notice
       })
     }
     checkShards(folder, path, shards)
-    return { names: shards, index: [chosen], map }
+    return { kind, names: shards, index: [chosen], map }
   }
-  const plain = names.filter((name) => name.endsWith('.safetensors'))
-  if (plain.length > 0) {
-    checkNumbering(folder, plain)
-    if (plain.length > 1) notices.push(`Opened ${plain.length} safetensors files together: the folder has no index.`)
-    return { names: plain, index: [], map: null }
+  const plain = names.filter((name) => kind.file.test(name))
+  if (plain.length === 0) return null
+  const numbered = plain.filter((name) => kind.numbered.test(name))
+  // Several pickles without numbers are rarely parts of one model: epochs, or copies.
+  if (kind.format === 'pytorch' && plain.length > 1 && numbered.length === 0) {
+    throw new Fault('bad-arguments', `${folder}: holds ${plain.length} PyTorch files and no index`, {
+      hint: `Choose one of them: ${plain.slice(0, 10).join(', ')}`,
+      data: { file: folder },
+    })
   }
-  const pickles = names.filter((name) => /\.(bin|pt|pth|ckpt)$/.test(name))
-  throw new Fault('not-found', `${folder}: no model.safetensors, no shards and no ONNX file in this folder`, {
-    hint:
-      pickles.length > 0
-        ? `It holds ${pickles[0]}, a format that can run code when it is loaded. Convert it to safetensors first (save_pretrained with safe_serialization).`
-        : truncated
-          ? `Only the first ${maxListed} entries were looked at. Choose the folder of the model itself.`
-          : 'Choose the folder that holds config.json and the weights, or a single file.',
-    data: { file: folder, expected: 'model.safetensors or model.safetensors.index.json' },
-  })
+  const chosenFiles = kind.format === 'pytorch' && numbered.length > 0 ? numbered : plain
+  checkNumbering(folder, chosenFiles, kind)
+  if (chosenFiles.length > 1)
+    notices.push(`Opened ${chosenFiles.length} ${kind.format} files together: the folder has no index.`)
+  return { kind, names: chosenFiles, index: [], map: null }
 }
 
 function readWeightMap(path: string): ReadonlyMap<string, string> {
@@ -158,14 +208,13 @@ const missingShards = (file: string, missing: string[], total: number) =>
   )
 
 /** Without an index, "-00001-of-00003" in a name still tells how many shards there must be. */
-function checkNumbering(folder: string, names: string[]): void {
-  const pattern = /^(.*)-([0-9]{5})-of-([0-9]{5})\.safetensors$/
-  const parts = pattern.exec(names[0] ?? '')
+function checkNumbering(folder: string, names: string[], { numbered }: WeightKind): void {
+  const parts = numbered.exec(names[0] ?? '')
   const total = Number(parts?.[3] ?? 0)
   if (total === 0 || total > maxShards) return
   const wanted = Array.from(
     { length: total },
-    (_, i) => `${parts?.[1]}-${String(i + 1).padStart(5, '0')}-of-${parts?.[3]}.safetensors`,
+    (_, i) => `${parts?.[1]}-${String(i + 1).padStart(5, '0')}-of-${parts?.[3]}${parts?.[4]}`,
   )
   const missing = wanted.filter((name) => !names.includes(name))
   if (missing.length > 0) throw missingShards(folder, missing, total)

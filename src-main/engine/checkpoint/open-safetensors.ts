@@ -9,6 +9,7 @@ import { type FolderListing, openFolder } from './hf-folder.ts'
 import { joinSources } from './joined.ts'
 import type { Network, TensorSource } from './network.ts'
 import { openPackedFolder } from './packed/folder.ts'
+import { openPytorch } from './pytorch/source.ts'
 import { readPreprocessor } from './preprocessor.ts'
 import { type SafetensorsSource, openSafetensors } from './safetensors.ts'
 import { readSentenceFolder, type SentenceFolder } from './sentence-transformers.ts'
@@ -16,7 +17,7 @@ import { looseLayers, tensorsOnlyNotice } from './tensors-only.ts'
 
 /** A folder with config.json and weights. Where no family fits, it opens as tensors only and a notice says why. */
 export function openHuggingFace(folder: string, listing: FolderListing): Network {
-  const { source: stored, config, configPath, files, notices } = openFolder(folder, listing)
+  const { source: stored, format, aliases, config, configPath, files, notices } = openFolder(folder, listing)
   let opened: TensorSource = stored
   try {
     const settings = config ? new Settings(config, configPath) : null
@@ -30,13 +31,14 @@ export function openHuggingFace(folder: string, listing: FolderListing): Network
     if (unpacked.reason !== null) notices.push(unpacked.reason)
     const built =
       settings && unpacked.reason === null
-        ? build(settings, source, notices, { sentence: sentence?.modules ?? null })
+        ? buildModel(settings, source, notices, { sentence: sentence?.modules ?? null })
         : null
     if (!settings) notices.push('The folder has no config.json.')
     if (config?.has('auto_map')) {
       notices.push('config.json names Python code of its own (auto_map). Lathe never runs it.')
     }
-    const network = assemble(folder, basename(folder), source, files, notices, built, assetsOf(folder, listing, config))
+    const assets = assetsOf(folder, listing, config)
+    const network = assemble(folder, basename(folder), source, files, notices, built, { format, aliases, assets })
     const card = { ...network.card, ...images?.card, ...(unpacked.packed !== null && { packed: unpacked.packed }) }
     return { ...network, card, ...(images && { images: images.steps }) }
   } catch (error) {
@@ -56,25 +58,46 @@ function sentenceOf(folder: string, listing: FolderListing, notices: string[]): 
   }
 }
 
+const nothingBeside = 'The file has no configuration beside it.'
+
 /** One safetensors file without a configuration: tensors only. */
 export function openLoneSafetensors(path: string): Network {
   const source = openSafetensors([path])
   try {
     const name = basename(path).replace(/\.safetensors$/i, '')
-    return assemble(path, name, source, [path], ['The file has no configuration beside it.'], null)
+    return assemble(path, name, source, [path], [nothingBeside], null, { format: 'safetensors' })
   } catch (error) {
     source.close()
     throw error
   }
 }
 
-interface Built {
+/** One PyTorch file without a configuration: tensors only. */
+export function openLonePytorch(path: string): Network {
+  const source = openPytorch([path])
+  try {
+    const { notices, aliases } = source
+    const name = basename(path).replace(/\.(pt|pth|bin|th|ckpt)$/i, '')
+    return assemble(path, name, source, [path], [...notices, nothingBeside], null, { format: 'pytorch', aliases })
+  } catch (error) {
+    source.close()
+    throw error
+  }
+}
+
+/** A family and the graph it made. */
+export interface BuiltFamily {
   family: Family
   model: BuiltModel
 }
 
 /** The graph, or null with a notice where this configuration cannot be built. */
-function build(settings: Settings, source: TensorSource, notices: string[], beside: Beside): Built | null {
+export function buildModel(
+  settings: Settings,
+  source: Pick<TensorSource, 'tensors'>,
+  notices: string[],
+  beside: Beside,
+): BuiltFamily | null {
   const type = settings.text('model_type', '')
   const classes = settings.texts('architectures') ?? []
   const label = JSON.stringify((classes[0] ?? type).slice(0, 80))
@@ -95,8 +118,14 @@ function build(settings: Settings, source: TensorSource, notices: string[], besi
 }
 
 const shownMetadata = 12
-/** Old checkpoints store what the graph computes itself: rotary frequencies, position numbers, window tables. */
-const computed = /(^|\.)(inv_freq|position_ids|relative_position_index|attn_mask)$/
+/** Old checkpoints store what the graph computes itself: rotary frequencies, position numbers, window tables, causal masks. */
+const computed = /(^|\.)(inv_freq|position_ids|relative_position_index|attn_mask|attn(ention)?\.(masked_)?bias)$/
+
+interface Origin {
+  format: 'safetensors' | 'pytorch'
+  aliases?: ReadonlyMap<string, string>
+  assets?: LanguageAssets
+}
 
 function assemble(
   path: string,
@@ -104,12 +133,13 @@ function assemble(
   source: SafetensorsSource,
   files: string[],
   notices: string[],
-  built: Built | null,
-  assets: LanguageAssets = noAssets,
+  built: BuiltFamily | null,
+  { format, aliases = new Map(), assets = noAssets }: Origin,
 ): Network {
   const model = built?.model
   const used = new Set(model?.layers.map((layer) => layer.name))
-  const loose = looseLayers(source, used)
+  // A pickle lists a tied tensor under both of its names; where the graph uses one, the other is no layer of its own.
+  const loose = looseLayers(source, used).filter(({ name }) => !used.has(aliases.get(name) ?? ''))
   if (!model) notices.push(tensorsOnlyNotice)
   const unused = loose.filter((layer) => !computed.test(layer.name))
   if (model && unused.length > 0) {
@@ -122,7 +152,7 @@ function assemble(
   return {
     path,
     name,
-    format: 'safetensors',
+    format,
     family: built?.family.id ?? 'tensors-only',
     task: model?.task ?? 'none',
     fingerprint: fingerprintOf(files, files[0] === path ? dirname(path) : path),

@@ -6,15 +6,16 @@ import { analyse } from '../graph/structure.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { noAssets } from './assets.ts'
 import { listFolder } from './hf-folder.ts'
-import { resolveInside } from './containment.ts'
+import { cacheLinkTargets, resolveInside } from './containment.ts'
+import { chooseGguf, openGgufFile } from './gguf/open.ts'
 import type { Network } from './network.ts'
 import { unpackQuantized } from './onnx/quantized/unpack.ts'
 import { readOnnx } from './onnx/read.ts'
-import { openHuggingFace, openLoneSafetensors } from './open-safetensors.ts'
+import { openHuggingFace, openLonePytorch, openLoneSafetensors } from './open-safetensors.ts'
 import { sniff } from './sniff.ts'
 
 /**
- * Opens a checkpoint: an ONNX file, a safetensors file, or a folder with either. Reads headers only; whoever opened it
+ * Opens a checkpoint: an ONNX file, a safetensors, GGUF or PyTorch file, or a folder with one. Reads headers only; whoever opened it
  * closes `source`. The format is chosen by content, not by name.
  * Faults: 'not-found', 'bad-input', 'unsupported' (a format that is not read, with what to do), 'forbidden', 'too-large'.
  */
@@ -34,12 +35,14 @@ export function openNetwork(path: string): Network {
     })
   }
   if (isFolder) return openFolderPath(absolute)
-  if (sniff(absolute) === 'onnx') return openOnnx(absolute)
+  const kind = sniff(absolute)
+  if (kind === 'onnx') return openOnnx(absolute)
+  if (kind === 'gguf') return openGgufFile(absolute)
   const folder = dirname(absolute)
   // A part of a Hugging Face folder means the whole folder.
-  const part = /^model(-[0-9]{5}-of-[0-9]{5})?\.safetensors$/.test(basename(absolute))
+  const part = /^(pytorch_)?model(-[0-9]{5}-of-[0-9]{5})?\.(safetensors|bin)$/.test(basename(absolute))
   if (part && listFolder(folder).names.includes('config.json')) return openHuggingFace(folder, listFolder(folder))
-  return openLoneSafetensors(absolute)
+  return kind === 'pytorch' ? openLonePytorch(absolute) : openLoneSafetensors(absolute)
 }
 
 function openFolderPath(folder: string): Network {
@@ -55,6 +58,10 @@ function openFolderPath(folder: string): Network {
       })
     }
     return openOnnx(resolveInside(folder, models.length > 1 ? 'model.onnx' : only))
+  }
+  const ggufs = listing.names.filter((name) => extname(name).toLowerCase() === '.gguf')
+  if (!weights && ggufs.length > 0 && !listing.names.some((name) => /^pytorch_model.*\.bin$/.test(name))) {
+    return openGgufFile(resolveInside(folder, chooseGguf(folder, ggufs), { linkTargets: cacheLinkTargets(folder) }))
   }
   return openHuggingFace(folder, listing)
 }
@@ -94,6 +101,10 @@ function openOnnx(path: string): Network {
   }
 }
 
+/** An embedding that the output head multiplies with. */
+const tiedOf = ({ head, layers }: Network): string[] =>
+  layers.filter(({ name, role }) => role === 'embed' && name === head?.weight).map(({ name }) => name)
+
 /** What a person sees of a checkpoint. */
 export function summarise(network: Network): CheckpointSummary {
   return {
@@ -119,6 +130,13 @@ export function summarise(network: Network): CheckpointSummary {
     fingerprint: network.fingerprint,
     notices: network.notices,
     exports: [], // told by the exporters (tasks/inspect.ts)
+    tied: tiedOf(network),
+    licence: null, // told by tasks/inspect.ts
+    documents: [
+      ...(network.config ? ['config' as const] : []),
+      ...(network.tokenizer ? ['tokenizer' as const] : []),
+      ...(network.chatTemplate === null ? [] : ['chat-template' as const]),
+    ],
     card: network.card,
   }
 }

@@ -2,7 +2,7 @@
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { SourceFile } from './file.ts'
 
-export type FileKind = 'safetensors' | 'onnx' | 'refused'
+export type FileKind = 'safetensors' | 'onnx' | 'gguf' | 'pytorch' | 'refused'
 
 interface Refusal {
   code: 'unsupported' | 'bad-input'
@@ -40,19 +40,19 @@ const refusals: Refusal[] = [
   {
     code: 'unsupported',
     what: 'is a GGUF file',
-    hint: 'GGUF is not read. Open the safetensors folder it was made from.',
-    matches: (head) => /^(GGUF|FUGG)/.test(head.toString('latin1', 0, 4)),
+    hint: 'Give it a name that ends in .gguf, and open it by itself.',
+    matches: (head) => isGguf(head),
   },
   {
     code: 'unsupported',
     what: 'is a zip archive (PyTorch .pt or .bin files are such archives around a pickle)',
-    hint: `A pickle can run code when it is loaded, so it is not opened. ${convert}`,
-    matches: (head) => /^PK(\x03\x04|\x05\x06|\x07\x08)/.test(head.toString('latin1', 0, 4)),
+    hint: 'Give it a name that ends in .pt or .bin, and open it by itself.',
+    matches: (head) => isZip(head),
   },
   {
     code: 'unsupported',
     what: 'is a Python pickle',
-    hint: `A pickle can run code when it is loaded, so it is not opened. ${convert}`,
+    hint: 'Give it a name that ends in .pt or .bin, and open it by itself.',
     matches: (head) => isPickle(head),
   },
   {
@@ -81,13 +81,16 @@ const refusals: Refusal[] = [
   },
   {
     code: 'unsupported',
+    what: 'is a tar archive (PyTorch wrote such before 2017)',
+    hint: `Unpack it, if it is an archive of files. ${convert}`,
+    matches: holds('ustar', 257),
+  },
+  {
+    code: 'unsupported',
     what: 'is a compressed archive',
     hint: 'Unpack it first, then open the checkpoint inside.',
     matches: (head) =>
-      starts(0x1f, 0x8b)(head) ||
-      starts(0x37, 0x7a, 0xbc, 0xaf)(head) ||
-      starts(0x28, 0xb5, 0x2f, 0xfd)(head) ||
-      holds('ustar', 257)(head),
+      starts(0x1f, 0x8b)(head) || starts(0x37, 0x7a, 0xbc, 0xaf)(head) || starts(0x28, 0xb5, 0x2f, 0xfd)(head),
   },
   {
     code: 'bad-input',
@@ -96,6 +99,11 @@ const refusals: Refusal[] = [
     matches: (head) => /^\s*<(!doctype|html)/i.test(head.toString('latin1', 0, 64)),
   },
 ]
+
+/** Either byte order: the reader says what is wrong with the other one. */
+const isGguf = (head: Buffer) => /^(GGUF|FUGG)/.test(head.toString('latin1', 0, 4))
+
+const isZip = (head: Buffer) => /^PK(\x03\x04|\x05\x06|\x06\x06|\x07\x08)/.test(head.toString('latin1', 0, 4))
 
 // Protocol 2 to 5 begins 0x80 <protocol>, then a frame, a container, a number or a global; protocol 0 is text.
 const isPickle = (head: Buffer) => {
@@ -115,7 +123,10 @@ export function sniff(path: string): FileKind {
   try {
     const head = Buffer.from(file.read(0, Math.min(file.size, 512)))
     if (isSafetensors(head)) return 'safetensors'
+    if (isGguf(head)) return 'gguf'
+    if (isZip(head) || isPickle(head)) return 'pytorch'
     refuseKnown(file, head)
+    if (/\.gguf$/i.test(path)) return 'gguf'
     return /\.safetensors$/i.test(path) ? 'safetensors' : 'onnx'
   } finally {
     file.close()
@@ -128,6 +139,18 @@ export function refuseForeign(file: SourceFile): void {
   if (!isSafetensors(head)) refuseKnown(file, head)
 }
 
+/** As refuseForeign, for a part of a GGUF model. */
+export function refuseForeignGguf(file: SourceFile): void {
+  const head = Buffer.from(file.read(0, Math.min(file.size, 512)))
+  if (!isGguf(head)) refuseKnown(file, head)
+}
+
+/** As refuseForeign, for a file of PyTorch weights. */
+export function refuseForeignPytorch(file: SourceFile): void {
+  const head = Buffer.from(file.read(0, Math.min(file.size, 512)))
+  if (!isZip(head) && !isPickle(head)) refuseKnown(file, head)
+}
+
 function refuseKnown(file: SourceFile, head: Buffer): void {
   for (const refusal of refusals) if (refusal.matches(head, file)) throw refuse(file.path, refusal, head)
 }
@@ -137,6 +160,6 @@ function refuse(path: string, refusal: Refusal, head: Buffer): Fault {
   const more = refusal.what.startsWith('is a Git LFS pointer') && size ? ` (${size} bytes)` : ''
   return new Fault(refusal.code, `${path}: this ${refusal.what}${more}`, {
     hint: refusal.hint,
-    data: { file: path, offset: 0, expected: 'an ONNX file, a safetensors file or a Hugging Face folder' },
+    data: { file: path, offset: 0, expected: 'an ONNX, safetensors, GGUF or PyTorch file, or a Hugging Face folder' },
   })
 }
