@@ -1,0 +1,67 @@
+// llama.cpp's imatrix file in its GGUF form (general.type "imatrix"), which its quantizer reads:
+//   <tensor>.in_sum2 float32 [experts, columns] sums of squares, <tensor>.counts float32 [experts, 1] rows they are over,
+//   imatrix.datasets, imatrix.chunk_count, imatrix.chunk_size
+// 'lathe.layers' lists the layer behind each entry, for networks whose names GGUF cannot hold.
+import { encodeHead, padded, type TensorEntry } from '../../export/gguf/container.ts'
+import { type MetadataValue, numberList, textList } from '../../checkpoint/gguf/metadata.ts'
+import type { Measured } from './measure.ts'
+import type { Entry } from './names.ts'
+
+const longestName = 54 // with '.in_sum2' within the 63 bytes of a GGUF name
+
+export interface ImatrixSource {
+  dataset: string
+  chunks: number
+  chunkSize: number // tokens of a window
+}
+
+/** The whole file. Same sums, same bytes. */
+export function encodeImatrix(
+  entries: readonly Entry[],
+  measured: readonly Measured[],
+  source: ImatrixSource,
+): Uint8Array {
+  const byLayer = new Map(measured.map((each) => [each.layer, each]))
+  const known = entries.filter(({ parts }) => parts.every((name) => byLayer.has(name)))
+  const metadata = new Map<string, MetadataValue>([
+    ['general.type', { type: 'string', value: 'imatrix' }],
+    ['imatrix.datasets', textList([source.dataset])],
+    ['imatrix.chunk_count', { type: 'uint32', value: source.chunks }],
+    ['imatrix.chunk_size', { type: 'uint32', value: source.chunkSize }],
+    ['lathe.layers', textList(known.flatMap(({ parts }) => [...parts]))],
+    [
+      'lathe.parts',
+      numberList(
+        'uint32',
+        known.map(({ parts }) => parts.length),
+      ),
+    ],
+  ])
+  const tensors: TensorEntry[] = []
+  const data: Float32Array[] = []
+  let offset = 0
+  const add = (name: string, shape: number[], values: Float32Array) => {
+    tensors.push({ name, shape, type: 'F32', offset })
+    data.push(values)
+    offset += padded(values.byteLength)
+  }
+  known.forEach(({ name, parts }, index) => {
+    const own = Buffer.byteLength(name) > longestName ? `lathe.${index}` : name
+    const found = parts.map((part) => byLayer.get(part) as Measured)
+    const columns = found[0]?.sums.length ?? 0
+    add(`${own}.in_sum2`, [parts.length, columns], Float32Array.from(found.flatMap(({ sums }) => [...sums])))
+    add(
+      `${own}.counts`,
+      [parts.length, 1],
+      Float32Array.from(found, ({ count }) => count),
+    )
+  })
+  const head = encodeHead(metadata, tensors)
+  const whole = new Uint8Array(head.length + offset)
+  whole.set(head)
+  tensors.forEach(({ offset: at }, i) => {
+    const values = data[i] as Float32Array
+    whole.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), head.length + at)
+  })
+  return whole
+}
