@@ -63,7 +63,7 @@ export function cardOf({ version, metadata }: GgufHeader): Record<string, string
     if (text !== undefined) card[label] = text.slice(0, 200)
   }
   for (const [key, label] of [
-    [`${architecture}.context_length`, 'context'],
+    [`${architecture}.context_length`, 'context length'],
     [`${architecture}.vocab_size`, 'vocabulary'],
   ] as const) {
     const text = textOf(metadata, key)
