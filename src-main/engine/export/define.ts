@@ -45,7 +45,8 @@ export interface Exporter<P extends z.ZodObject = z.ZodObject> extends MethodBas
   extension: string // with the dot; '' where the result is always a folder
   /** Why this format cannot hold the checkpoint, in words for a person; null when it can. Looks at headers only. */
   refuses(network: Network): string | null
-  planBytes(network: Network): BytePlan
+  /** `parameters`: those of a plain conversion, where they change what a layer can be or weigh. */
+  planBytes(network: Network, parameters?: z.output<P>): BytePlan
   /** What a plain conversion does to each layer under these parameters (default: keep every layer); absent where a plain
    *  conversion makes no sense. Keys are layer names; layers left out are kept. */
   convert?(network: Network, parameters: z.output<P>): ReadonlyMap<string, Option>

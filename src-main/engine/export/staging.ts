@@ -102,7 +102,7 @@ function moveNew(from: string, to: string): void {
 }
 
 /** Makes renames durable. Not every platform can open a folder (Windows): its file system journals names by itself. */
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   let file: number
   try {
     file = openSync(folder, 'r')
