@@ -95,6 +95,14 @@ test('a configuration that claims millions of experts costs nothing', () => {
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 << 20)
 })
 
+test('masks that old checkpoints store are nothing to wonder at', () => {
+  const golden = find('gpt2')
+  const buffers = { 'transformer.h.0.attn.bias': [1, 1, 24, 24], 'transformer.h.0.attn.masked_bias': [1] }
+  const network = open({ ...golden, tensors: { ...golden.tensors, ...buffers } })
+  network.source.close()
+  expect(network.notices).toEqual([])
+})
+
 test('experts are layers of their own and know which they are', () => {
   const network = open(find('qwen2_moe'))
   network.source.close()
