@@ -4,38 +4,29 @@ import type { Importance } from '../export/define.ts'
 import { entriesOf } from './importance/names.ts'
 import { readImatrix } from './importance/read.ts'
 
-/** Reads an imatrix file (either of llama.cpp's two forms) for a network: by layer where Lathe wrote it for this network,
- *  else by GGUF tensor names. Faults naming the file and the entry, also where none of it belongs to the network. */
+/** Reads an imatrix file (either of llama.cpp's two forms) for a network, by GGUF tensor names. Faults naming the file and
+ *  the entry, also where none of it belongs to the network. */
 export function readImportance(file: string, network: Network): Importance {
-  const { entries, layers } = readImatrix(file)
+  const { entries } = readImatrix(file)
   const columns = new Map(network.layers.map(({ name, cols }) => [name, cols]))
+  const byName = new Map(entries.map((entry) => [entry.name, entry]))
   const found = new Map<string, Float32Array>()
-  const take = (entry: (typeof entries)[number], names: readonly (string | undefined)[]) =>
-    names.forEach((name, part) => {
-      const wanted = name === undefined ? undefined : columns.get(name)
-      if (name === undefined || wanted === undefined) return
-      // The older form lists experts behind one another without saying how many.
-      const own = names.length > entry.parts ? entry.values.length / names.length : entry.values.length / entry.parts
-      if (own !== wanted)
-        throw new Fault(
-          'bad-input',
-          `${file}: ${entry.name} has ${own} columns, ${name} of ${network.name} ${wanted}`,
-          {
+  const expected = entriesOf(network)
+  for (const { name, parts } of expected) {
+    const entry = byName.get(name)
+    if (!entry) continue
+    const own = entry.values.length / parts.length // the older form does not say how many experts an entry holds
+    parts.forEach((layers, part) => {
+      for (const layer of layers) {
+        const wanted = columns.get(layer) ?? 0
+        if (own !== wanted)
+          throw new Fault('bad-input', `${file}: ${name} has ${own} columns, ${layer} of ${network.name} ${wanted}`, {
             hint: 'The imatrix file was made for another model.',
-            data: { file, tensor: name, expected: `${wanted} columns`, found: `${own}` },
-          },
-        )
-      found.set(name, entry.values.subarray(part * own, (part + 1) * own))
+            data: { file, tensor: layer, expected: `${wanted} columns`, found: `${own}` },
+          })
+        found.set(layer, entry.values.subarray(part * own, (part + 1) * own))
+      }
     })
-  if (layers?.some((name) => columns.has(name))) {
-    let at = 0
-    for (const entry of entries) take(entry, layers.slice(at, (at += entry.parts)))
-  } else {
-    const byName = new Map(entries.map((entry) => [entry.name, entry]))
-    for (const { name, parts } of entriesOf(network)) {
-      const entry = byName.get(name)
-      if (entry) take(entry, parts)
-    }
   }
   if (found.size === 0)
     throw new Fault(
@@ -43,7 +34,7 @@ export function readImportance(file: string, network: Network): Importance {
       `${file}: none of its ${entries.length} entries belongs to a layer of ${network.name}`,
       {
         hint: 'The imatrix file was made for another model.',
-        data: { file, expected: `entries such as ${entriesOf(network)[0]?.name ?? ''}`, found: entries[0]?.name ?? '' },
+        data: { file, expected: `entries such as ${expected[0]?.name ?? ''}`, found: entries[0]?.name ?? '' },
       },
     )
   return (layer) => found.get(layer)

@@ -3,9 +3,12 @@ import { Settings } from '../../graph/families/config.ts'
 import { architectureFor } from '../../checkpoint/gguf/architectures/registry.ts'
 import type { Network } from '../../checkpoint/network.ts'
 
+const longestName = 54 // with '.in_sum2' within the 63 bytes of a GGUF name
+
 export interface Entry {
-  name: string // 'blk.3.attn_q.weight'; the layer's own name where no GGUF architecture fits
-  parts: readonly string[] // layers, in order; several are the experts of a block
+  name: string // 'blk.3.attn_q.weight'; the layer's own name where no GGUF architecture fits, 'lathe.7' where that is too long
+  /** Parts in order (the experts of a block); each lists layers that share their input (q, k and v of a joined tensor). */
+  parts: readonly (readonly string[])[]
 }
 
 /** Entries of all layers of a network, each layer in one. */
@@ -22,12 +25,14 @@ export function entriesOf(network: Network): Entry[] {
       network.source.tensors,
     )) {
       const names = parts.map(({ name }) => name)
-      // Joined tensors (q, k and v in one) share their input: any of them stands for it.
-      const found = stacked ? names : names.slice(0, 1)
-      if (!found.every((name) => left.has(name))) continue
+      if (!names.every((name) => left.has(name))) continue
       for (const name of names) left.delete(name)
-      entries.push({ name: gguf, parts: names.length > 1 && !stacked ? names.slice(0, 1) : names })
+      entries.push({ name: gguf, parts: stacked ? names.map((name) => [name]) : [names] })
     }
   }
-  return [...entries, ...[...left].map((name) => ({ name, parts: [name] }))]
+  const others = [...left].map((name, i) => ({
+    name: Buffer.byteLength(name) > longestName ? `lathe.${i}` : name,
+    parts: [[name]],
+  }))
+  return [...entries, ...others]
 }

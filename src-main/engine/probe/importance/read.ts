@@ -14,7 +14,6 @@ export interface ImatrixEntry {
 
 export interface Imatrix {
   entries: ImatrixEntry[]
-  layers: string[] | null // layer names behind the entries' parts, where Lathe wrote the file
 }
 
 const mostBytes = 1 << 30
@@ -67,8 +66,7 @@ function readGguf(file: SourceFile): Imatrix {
     })
     return [checked(file.path, { name: own, parts, values: means })]
   })
-  const layers = metadata.get('lathe.layers')
-  return { entries, layers: layers?.type === 'array' && layers.of === 'string' ? [...layers.values()] : null }
+  return { entries }
 }
 
 function readOlder(file: SourceFile): Imatrix {
@@ -96,7 +94,7 @@ function readOlder(file: SourceFile): Imatrix {
     entries.push(checked(file.path, { name, parts: 1, values: own }))
     at += values * 4
   }
-  return { entries, layers: null }
+  return { entries }
 }
 
 function checked(file: string, entry: ImatrixEntry): ImatrixEntry {

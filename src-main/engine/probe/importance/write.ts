@@ -1,13 +1,10 @@
 // llama.cpp's imatrix file in its GGUF form (general.type "imatrix"), which its quantizer reads:
 //   <tensor>.in_sum2 float32 [experts, columns] sums of squares, <tensor>.counts float32 [experts, 1] rows they are over,
 //   imatrix.datasets, imatrix.chunk_count, imatrix.chunk_size
-// 'lathe.layers' lists the layer behind each entry, for networks whose names GGUF cannot hold.
 import { encodeHead, padded, type TensorEntry } from '../../export/gguf/container.ts'
-import { type MetadataValue, numberList, textList } from '../../checkpoint/gguf/metadata.ts'
+import { type MetadataValue, textList } from '../../checkpoint/gguf/metadata.ts'
 import type { Measured } from './measure.ts'
 import type { Entry } from './names.ts'
-
-const longestName = 54 // with '.in_sum2' within the 63 bytes of a GGUF name
 
 export interface ImatrixSource {
   dataset: string
@@ -22,20 +19,13 @@ export function encodeImatrix(
   source: ImatrixSource,
 ): Uint8Array {
   const byLayer = new Map(measured.map((each) => [each.layer, each]))
-  const known = entries.filter(({ parts }) => parts.every((name) => byLayer.has(name)))
+  const measuredIn = (part: readonly string[]) => byLayer.get(part.find((name) => byLayer.has(name)) ?? '')
+  const known = entries.filter(({ parts }) => parts.every(measuredIn))
   const metadata = new Map<string, MetadataValue>([
     ['general.type', { type: 'string', value: 'imatrix' }],
     ['imatrix.datasets', textList([source.dataset])],
     ['imatrix.chunk_count', { type: 'uint32', value: source.chunks }],
     ['imatrix.chunk_size', { type: 'uint32', value: source.chunkSize }],
-    ['lathe.layers', textList(known.flatMap(({ parts }) => [...parts]))],
-    [
-      'lathe.parts',
-      numberList(
-        'uint32',
-        known.map(({ parts }) => parts.length),
-      ),
-    ],
   ])
   const tensors: TensorEntry[] = []
   const data: Float32Array[] = []
@@ -45,17 +35,16 @@ export function encodeImatrix(
     data.push(values)
     offset += padded(values.byteLength)
   }
-  known.forEach(({ name, parts }, index) => {
-    const own = Buffer.byteLength(name) > longestName ? `lathe.${index}` : name
-    const found = parts.map((part) => byLayer.get(part) as Measured)
+  for (const { name, parts } of known) {
+    const found = parts.map((part) => measuredIn(part) as Measured)
     const columns = found[0]?.sums.length ?? 0
-    add(`${own}.in_sum2`, [parts.length, columns], Float32Array.from(found.flatMap(({ sums }) => [...sums])))
+    add(`${name}.in_sum2`, [parts.length, columns], Float32Array.from(found.flatMap(({ sums }) => [...sums])))
     add(
-      `${own}.counts`,
+      `${name}.counts`,
       [parts.length, 1],
       Float32Array.from(found, ({ count }) => count),
     )
-  })
+  }
   const head = encodeHead(metadata, tensors)
   const whole = new Uint8Array(head.length + offset)
   whole.set(head)
