@@ -9,7 +9,8 @@ export const inspectCheckpoint = (context: AppContext, path: string): Promise<Ch
 
 export const checkpointHandlers = (
   context: AppContext,
-): Pick<Handlers, 'checkpoint.inspect' | 'checkpoint.histogram'> => ({
+): Pick<Handlers, 'checkpoint.inspect' | 'checkpoint.histogram' | 'checkpoint.documents'> => ({
   'checkpoint.inspect': ({ path }) => inspectCheckpoint(context, path),
   'checkpoint.histogram': ({ path, layer, bins }) => ask(context, 'histogram', { path: resolve(path), layer, bins }),
+  'checkpoint.documents': ({ path }) => ask(context, 'documents', { path: resolve(path) }),
 })

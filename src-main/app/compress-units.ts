@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
-import type { Option, Recipe } from '../../src-preload/contract/plan.ts'
+import { isWeighted, type Option, type Recipe } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Artifact } from '../engine/protocol.ts'
 import type { Unit } from '../jobs/work.ts'
 import { canonicalJson } from '../store/recipes.ts'
 import { readStep, removeStep, saveStep } from '../store/steps.ts'
-import type { OpenProject } from './projects.ts'
+import { importanceUnit, sha256Of } from './importance-unit.ts'
+import type { OpenProject, Subject } from './projects.ts'
 import { versionOfQuantizer } from './method.ts'
 
 const resultSchema = z.object({ relativeError: z.number() })
@@ -32,6 +32,7 @@ function stepsOf(recipe: Recipe): Step[] {
       option,
       version: versionOfQuantizer(option.method),
       seed: recipe.seed,
+      data: isWeighted(option) ? recipe.data : undefined,
     }
     const key = `compress-${createHash('sha256').update(canonicalJson(identity)).digest('hex')}`
     steps.push({ layer: name, option, key })
@@ -41,28 +42,24 @@ function stepsOf(recipe: Recipe): Step[] {
 
 export const stepKeys = (recipe: Recipe): string[] => stepsOf(recipe).map(({ key }) => key)
 
-async function sha256Of(path: string): Promise<string | null> {
-  try {
-    const hash = createHash('sha256')
-    await pipeline(createReadStream(path), hash)
-    return hash.digest('hex')
-  } catch {
-    return null // gone or unreadable: it will be made again
-  }
-}
-
-/** One unit per layer the recipe changes. */
+/** One unit per layer the recipe changes, after the one that measures what weighted options need. */
 export function compressUnits(
   project: OpenProject,
   recipe: Recipe,
-  args: { checkpoint: string; run: string | null; parameters: ReadonlyMap<string, number> },
+  args: { subject: Subject; checkpoint: string; run: string | null },
 ): Unit[] {
   const { store } = project
-  return stepsOf(recipe).map(({ layer, option, key }) => ({
+  const { subject, checkpoint } = args
+  const parameters = new Map(subject.checkpoint.summary.layers.map((layer) => [layer.name, layer.parameters]))
+  const steps = stepsOf(recipe)
+  const weighted = steps.filter(({ option }) => isWeighted(option))
+  const importance =
+    weighted.length === 0 ? null : importanceUnit(project, { subject, checkpoint, data: dataOf(recipe) })
+  const layers = steps.map(({ layer, option, key }): Unit => ({
     key,
     kind: 'compress',
     step: `${layer} → ${option.id}`,
-    weight: args.parameters.get(layer) ?? 1,
+    weight: parameters.get(layer) ?? 1,
     async isDone() {
       const step = readStep(store.read, { key })
       if (!step?.file) return false
@@ -72,12 +69,12 @@ export function compressUnits(
     },
     async run({ engine, hooks }) {
       const task = {
-        checkpoint: args.checkpoint,
+        checkpoint,
         layer,
         option,
         seed: recipe.seed,
         folder: store.artifacts,
-        importance: null,
+        importance: isWeighted(option) ? (importance?.file() ?? null) : null,
       }
       const artifact = await engine.run('compressLayer', task, hooks)
       if (dirname(resolve(artifact.path)) !== store.artifacts)
@@ -93,6 +90,22 @@ export function compressUnits(
       })
     },
   }))
+  if (!importance) return layers
+  // Where every layer that wants it is there, it need not be.
+  const isNeeded = async (): Promise<boolean> => {
+    const wanting = layers.filter((_, index) => isWeighted(steps[index]?.option ?? { parameters: {} }))
+    for (const unit of wanting) if (!(await unit.isDone())) return true
+    return false
+  }
+  return [{ ...importance, isDone: async () => (await importance.isDone()) || !(await isNeeded()) }, ...layers]
+}
+
+function dataOf(recipe: Recipe): string {
+  if (recipe.data !== undefined) return recipe.data
+  throw new Fault('bad-input', 'This recipe has weighted options, but does not say on which data.', {
+    hint: 'Plan again: Lathe writes it into the recipe.',
+    data: { field: 'data' },
+  })
 }
 
 /** The artifacts of a recipe whose units are done. Throws when one is missing. */

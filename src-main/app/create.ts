@@ -9,6 +9,7 @@ import { defaultHome } from '../store/home.ts'
 import { removeJob, saveJob } from '../store/jobs.ts'
 import { checkpointHandlers } from './checkpoint.ts'
 import type { AppContext, Dialogs } from './context.ts'
+import { convertHandlers } from './convert.ts'
 import { dataHandlers } from './data.ts'
 import { deviceHandlers } from './device.ts'
 import { evaluateHandlers } from './evaluate.ts'
@@ -16,6 +17,7 @@ import { createJobsEvent, type Listener } from './events.ts'
 import { exportHandlers } from './export.ts'
 import { filesHandlers } from './files.ts'
 import { frontHandlers } from './front.ts'
+import { importanceHandlers } from './importance.ts'
 import { infoHandlers } from './info.ts'
 import { jobHandlers } from './job.ts'
 import { methodHandlers } from './method.ts'
@@ -69,6 +71,8 @@ const allHandlers = (context: AppContext): Handlers => ({
   ...evaluateHandlers(context),
   ...frontHandlers(context),
   ...exportHandlers(context),
+  ...convertHandlers(context),
+  ...importanceHandlers(context),
   ...jobHandlers(context),
 })
 

@@ -91,7 +91,3 @@ export const original = (subject: Subject): Candidate => ({
   bytes: subject.checkpoint.summary.bytes,
   name: 'the original',
 })
-
-/** Tensors alone compute nothing, and without data there is nothing to compute on. */
-export const canEvaluate = (subject: Subject): boolean =>
-  subject.dataSet !== null && subject.checkpoint.summary.task !== 'none'

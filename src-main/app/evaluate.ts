@@ -58,9 +58,8 @@ export const prepareEvaluate =
       return { units: [unit], finish: () => unit.id }
     }
     const { variant, recipe } = requireVariant(project, args.variant)
-    const parameters = new Map(subject.checkpoint.summary.layers.map((layer) => [layer.name, layer.parameters]))
     // Layers whose artifact was lost are made again; normally all are done.
-    const layers = compressUnits(project, recipe, { checkpoint: path, run: null, parameters })
+    const layers = compressUnits(project, recipe, { subject, checkpoint: path, run: null })
     const candidate = { variant: { id: variant.id, recipe }, bytes: variant.bytes, name: variant.name }
     const unit = evaluateUnit(context, project, { ...common, candidate, against })
     return { units: [...layers, baseline, unit], finish: () => unit.id }

@@ -8,9 +8,9 @@ import { listEvaluationsOn } from '../store/evaluations.ts'
 import { recipeId } from '../store/recipes.ts'
 import { listVariants } from '../store/variants.ts'
 import type { AppContext } from './context.ts'
-import { canEvaluate, evaluateUnit, original } from './evaluate-units.ts'
+import { evaluateUnit, original } from './evaluate-units.ts'
 import { planModel, type PlanModel, total, type Total, uniformChoice } from './plan-model.ts'
-import { type OpenProject, requireData } from './projects.ts'
+import { canEvaluate, type OpenProject, requireData } from './projects.ts'
 import { checkRecipe, noteNoEvaluation, variantUnits } from './run.ts'
 import { solvePlan } from './solve.ts'
 import { startJob, verifiedSubject } from './work.ts'
@@ -70,6 +70,7 @@ function measuredDots(project: OpenProject, model: PlanModel): MeasuredPoint[] {
     if (!loss) continue
     dots.set(id ?? '', {
       variant: id,
+      format: variant?.format ?? null,
       label: variant?.name ?? 'original',
       kind: variant === null ? 'original' : variant.uniform ? 'uniform' : 'planned',
       bytes: variant?.bytes ?? bytes,

@@ -1,6 +1,8 @@
 import type { Project } from '../../src-preload/contract/project.ts'
 import { listOptions, type OptionRow } from '../store/options.ts'
+import { offeredOptions } from '../engine/quantize/offered.ts'
 import { type Candidates, knownCandidates } from './candidates.ts'
+import { canWeigh, chosenFormat } from './plan-format.ts'
 import type { OpenProject, Subject } from './projects.ts'
 
 /** What one option of one layer is expected to cost, in nats of KL divergence per prediction. */
@@ -16,11 +18,12 @@ export interface Losses {
   source: string
   /** Standard deviation of ln(measured / predicted) to expect before any variant was measured. */
   priorDeviation: number
-  measured: number // (layer, option) pairs
+  /** (layer, option) pairs that were measured, of any export format. */
+  measured: ReadonlySet<string>
   samples: number
 }
 
-const keyOf = (layer: string, option: string): string => `${layer}\n${option}`
+export const keyOf = (layer: string, option: string): string => `${layer}\n${option}`
 
 /** Relative squared error of rounding Gaussian weights in small groups: about 6 dB a bit. Used only until something was
  *  measured. */
@@ -59,7 +62,7 @@ export function readLosses(project: OpenProject, subject: Subject): Losses {
     source:
       first?.source ?? 'assumed: four times less error with each bit, the same in every layer (nothing measured yet)',
     priorDeviation: measured.size > 0 ? Math.log(2) / 1.96 : Math.log(100) / 1.96,
-    measured: subject.data === '' ? weightOnly.size : measured.size,
+    measured: new Set((subject.data === '' ? weightOnly : measured).keys()),
     samples: Number.isFinite(samples) ? samples : 0,
   }
 }
@@ -84,12 +87,19 @@ const positive = (value: number): number => (Number.isFinite(value) && value > 0
 
 export function sensitivityState(project: OpenProject, subject: Subject): Project['sensitivity'] {
   const { measured, samples, source } = readLosses(project, subject)
-  const candidates = knownCandidates(project, subject.row.checkpoint)
-  return { measured, total: Math.max(measured, countPairs(candidates, subject)), samples, source }
+  const format = chosenFormat(subject)
+  const candidates = format === null ? null : knownCandidates(project, subject.row.checkpoint, format)
+  const pairs = candidates ? pairsOf(candidates, canWeigh(subject)) : null
+  const done = pairs ? pairs.filter((pair) => measured.has(pair)).length : measured.size
+  return { measured: done, total: pairs?.length ?? Math.max(done, guessPairs(subject)), samples, source }
 }
 
+/** What there is to measure for the format that is planned for. */
+const pairsOf = ({ layers }: Candidates, weighs: boolean): string[] =>
+  layers.flatMap(({ name, options }) =>
+    offeredOptions(options, weighs).flatMap(({ id }) => (id === 'keep' ? [] : [keyOf(name, id)])),
+  )
+
 const widths = 7 // 2 to 8 bits: what a layer usually offers, until the engine has told
-const countPairs = (candidates: Candidates | null, subject: Subject): number =>
-  candidates
-    ? candidates.layers.reduce((sum, layer) => sum + layer.options.filter(({ id }) => id !== 'keep').length, 0)
-    : subject.checkpoint.summary.layers.filter((layer) => layer.compressible).length * widths
+const guessPairs = (subject: Subject): number =>
+  subject.checkpoint.summary.layers.filter((layer) => layer.compressible).length * widths

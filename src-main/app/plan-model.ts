@@ -4,10 +4,12 @@ import { listEvaluationsOn } from '../store/evaluations.ts'
 import { get } from '../store/query.ts'
 import { readRecipe } from '../store/recipes.ts'
 import { listVariants } from '../store/variants.ts'
+import { offeredOptions } from '../engine/quantize/offered.ts'
 import { calibrate, type Calibration } from './calibrate.ts'
 import { type Candidates, loadCandidates } from './candidates.ts'
 import type { AppContext } from './context.ts'
-import { readLosses } from './losses.ts'
+import { type Losses, readLosses } from './losses.ts'
+import { canWeigh, planFormat, requireFormat } from './plan-format.ts'
 import { type OpenProject, type Subject, subjectOf } from './projects.ts'
 
 export interface PlanLayer {
@@ -22,6 +24,7 @@ export interface PlanLayer {
 /** All that a slider needs, in memory: rebuilt only when the store changed. */
 export interface PlanModel {
   subject: Subject
+  format: string // export format whose options and bytes these are
   baseBytes: number
   layers: PlanLayer[]
   widths: number[] // ascending; 32 = keep
@@ -34,7 +37,7 @@ interface Built {
   stamp: string
   model: PlanModel
 }
-const built = new WeakMap<OpenProject, Built>()
+const built = new WeakMap<OpenProject, Map<string, Built>>()
 
 /** Changes whenever anybody, this process's writer included, commits something to the project. */
 const versionOf = (project: OpenProject): string => String(project.store.read.pragma('data_version', { simple: true }))
@@ -51,22 +54,42 @@ const stampOf = (project: OpenProject): string =>
     ),
   )
 
-export async function planModel(context: AppContext, project: OpenProject): Promise<PlanModel> {
-  const candidates = await loadCandidates(context, project)
+/** The model for a format (default: the one the project plans for). `every`: also with options that are not offered now. */
+export async function planModel(
+  context: AppContext,
+  project: OpenProject,
+  { format = planFormat(subjectOf(project)), every = false } = {},
+): Promise<PlanModel> {
+  const candidates = await loadCandidates(context, project, format)
+  const models = built.get(project) ?? new Map<string, Built>()
+  built.set(project, models)
+  const key = `${format} ${every}`
   const version = versionOf(project)
-  const known = built.get(project)
+  const known = models.get(key)
   if (known?.version === version) return known.model
   const stamp = stampOf(project)
-  const model = known?.stamp === stamp ? known.model : build(project, candidates)
-  built.set(project, { version, stamp, model })
+  const model = known?.stamp === stamp ? known.model : build(project, candidates, format, every)
+  models.set(key, { version, stamp, model })
   return model
 }
 
-function build(project: OpenProject, candidates: Candidates): PlanModel {
+/** The model in which a recipe can be looked up: of the format it was made for, and with all options where it needs them (it
+ *  may come from a time with other data). */
+export async function recipeModel(context: AppContext, project: OpenProject, recipe: Recipe): Promise<PlanModel> {
+  const subject = subjectOf(project)
+  const format = recipe.format === undefined ? planFormat(subject) : requireFormat(subject, recipe.format)
+  const model = await planModel(context, project, { format })
+  const offered = new Map(model.layers.map(({ name, options }) => [name, new Set(options.map(({ id }) => id))]))
+  const isOffered = recipe.layers.every(({ name, option }) => offered.get(name)?.has(option.id) ?? true)
+  return isOffered ? model : planModel(context, project, { format, every: true })
+}
+
+function build(project: OpenProject, candidates: Candidates, format: string, every: boolean): PlanModel {
   const subject = subjectOf(project)
   const losses = readLosses(project, subject)
   const parameters = new Map(subject.checkpoint.summary.layers.map((layer) => [layer.name, layer.parameters]))
-  const layers = candidates.layers.map(({ name, options }): PlanLayer => {
+  const layers = candidates.layers.map(({ name, options: all }): PlanLayer => {
+    const options = every ? all : offeredOptions(all, canWeigh(subject))
     const costs = options.map((option) => losses.of(name, option.id, option.bits))
     return {
       name,
@@ -80,13 +103,14 @@ function build(project: OpenProject, candidates: Candidates): PlanModel {
   const widths = [...new Set(layers.flatMap((layer) => layer.options.map(({ bits }) => bits)))].sort((a, b) => a - b)
   const model: PlanModel = {
     subject,
+    format,
     baseBytes: candidates.baseBytes,
     layers,
     widths,
     calibration: calibrate([], losses.priorDeviation),
     source: losses.source,
   }
-  model.calibration = calibrate(measuredPoints(project, model), losses.priorDeviation)
+  model.calibration = calibrate(measuredPoints(project, subject, losses), losses.priorDeviation)
   return model
 }
 
@@ -104,13 +128,19 @@ export function measuredLosses(project: OpenProject, subject: Subject): Map<stri
   return found
 }
 
-function measuredPoints(project: OpenProject, model: PlanModel): { predicted: number; measured: number }[] {
-  const measured = measuredLosses(project, model.subject)
+/** Of every format: what a layer's option costs does not depend on the file around it. */
+function measuredPoints(
+  project: OpenProject,
+  subject: Subject,
+  losses: Losses,
+): { predicted: number; measured: number }[] {
+  const measured = measuredLosses(project, subject)
   return listVariants(project.store.read).flatMap((variant) => {
     const loss = measured.get(variant.id)
     const recipe = loss === undefined ? null : readRecipe(project.store.read, { id: variant.recipeId })
-    if (loss === undefined || !recipe || recipe.checkpoint.fingerprint !== model.subject.row.checkpoint) return []
-    return [{ predicted: total(model, choiceOf(model, recipe)).loss, measured: loss }]
+    if (loss === undefined || !recipe || recipe.checkpoint.fingerprint !== subject.row.checkpoint) return []
+    const costs = recipe.layers.map(({ name, option }) => losses.of(name, option.id, option.bits).loss)
+    return [{ predicted: costs.reduce((sum, cost) => sum + cost, 0), measured: loss }]
   })
 }
 
@@ -125,9 +155,9 @@ export function choiceOf(model: PlanModel, recipe: Recipe): Int32Array {
     if (index >= 0) return index
     throw new Fault(
       'bad-arguments',
-      `The recipe wants "${option?.id ?? 'keep'}" for ${layer.name}, which is not offered.`,
+      `The recipe wants "${option?.id ?? 'keep'}" for ${layer.name}, which is not offered for ${model.format}.`,
       {
-        hint: `Offered: ${layer.options.map(({ id }) => id).join(', ')}.`,
+        hint: `Offered: ${layer.options.map(({ id }) => id).join(', ')}. Plan again for this format.`,
         data: { tensor: layer.name, found: option?.id ?? 'keep' },
       },
     )
@@ -143,7 +173,7 @@ export function choiceOf(model: PlanModel, recipe: Recipe): Int32Array {
 
 export interface Total {
   bytes: number // of the exported file
-  averageBits: number // code bits per compressible weight
+  averageBits: number // option bits per compressible weight
   bitsPerWeight: number // with scales, zero points and graph overhead
   loss: number // nats, before calibration
   standardError: number

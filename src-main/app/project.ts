@@ -8,14 +8,17 @@ import type { DataReference } from '../engine/protocol.ts'
 import { saveCheckpoint } from '../store/checkpoints.ts'
 import { saveDataSet } from '../store/data-sets.ts'
 import { databaseName } from '../store/open.ts'
-import { insertProject, setDataSet, setDevice } from '../store/projects.ts'
+import { insertProject, setDataSet, setDevice, setFormat } from '../store/projects.ts'
 import { transaction } from '../store/query.ts'
 import { forgetProject, recentProjects, rememberProject } from '../store/recent.ts'
 import { inspectCheckpoint } from './checkpoint.ts'
+import { loadCandidates } from './candidates.ts'
 import type { AppContext } from './context.ts'
 import { describeData } from './data.ts'
 import { folderName, freeFolder, makeProjectFolder } from './folders.ts'
 import { checkpointPath, type OpenProject, subjectOf } from './projects.ts'
+import { requireFormat } from './plan-format.ts'
+import { refreshSummary } from './refresh.ts'
 import { sampleOf } from './samples.ts'
 import { announce, snapshotOf } from './snapshot.ts'
 
@@ -26,7 +29,11 @@ const remember = (context: AppContext, project: OpenProject): Project => {
   return snapshot
 }
 
-const openProject = (context: AppContext, folder: string): Project => remember(context, context.projects.get(folder))
+async function openProject(context: AppContext, folder: string): Promise<Project> {
+  const project = context.projects.get(folder)
+  await refreshSummary(context, project)
+  return remember(context, project)
+}
 
 /** 'model.onnx' says little: the folder it lies in says more. */
 export const projectName = ({ name, path }: Pick<CheckpointSummary, 'name' | 'path'>): string =>
@@ -85,6 +92,7 @@ export const projectHandlers = (
   | 'project.get'
   | 'project.forget'
   | 'project.setDevice'
+  | 'project.setFormat'
   | 'project.setData'
 > => ({
   'project.recent': () => recentProjects(context.home),
@@ -104,6 +112,12 @@ export const projectHandlers = (
   'project.setDevice': ({ project, device }) => {
     const open = context.projects.get(project)
     setDevice(open.store.write, { device })
+    return announce(context, open)
+  },
+  'project.setFormat': async ({ project, format }) => {
+    const open = context.projects.get(project)
+    await loadCandidates(context, open, requireFormat(subjectOf(open), format)) // first, so that the snapshot knows what is measured
+    setFormat(open.store.write, { format })
     return announce(context, open)
   },
   'project.setData': ({ project, path, split }) =>

@@ -87,12 +87,14 @@ const locate = (project: OpenProject, path: string, relativePath: string, what: 
 export const checkpointPath = (project: OpenProject, subject: Subject): string =>
   locate(project, subject.checkpoint.path, subject.checkpoint.relativePath, 'checkpoint')
 
+export const locateData = (project: OpenProject, dataSet: StoredDataSet): DataReference => ({
+  path: locate(project, dataSet.path, dataSet.relativePath, 'data'),
+  split: dataSet.split,
+})
+
 /** null without data. */
-export function dataReference(project: OpenProject, subject: Subject): DataReference | null {
-  const { dataSet } = subject
-  if (!dataSet) return null
-  return { path: locate(project, dataSet.path, dataSet.relativePath, 'data'), split: dataSet.split }
-}
+export const dataReference = (project: OpenProject, { dataSet }: Subject): DataReference | null =>
+  dataSet ? locateData(project, dataSet) : null
 
 export function requireData(project: OpenProject, subject: Subject): DataReference {
   const data = dataReference(project, subject)
@@ -101,3 +103,7 @@ export function requireData(project: OpenProject, subject: Subject): DataReferen
     hint: 'Choose data first: a data.yaml, a text file or an image folder.',
   })
 }
+
+/** Tensors alone compute nothing, and without data there is nothing to compute on. */
+export const canEvaluate = (subject: Subject): boolean =>
+  subject.dataSet !== null && subject.checkpoint.summary.task !== 'none'

@@ -3,9 +3,11 @@ import type { Queue } from '../jobs/queue.ts'
 import type { Prepare } from '../jobs/work.ts'
 import { listOpenJobs, saveJob } from '../store/jobs.ts'
 import type { AppContext } from './context.ts'
+import { prepareConvert } from './convert.ts'
 import { prepareEvaluate } from './evaluate.ts'
 import { prepareExport } from './export.ts'
 import { prepareFront } from './front.ts'
+import { prepareImportance } from './importance.ts'
 import type { OpenProject } from './projects.ts'
 import { prepareRun } from './run.ts'
 import { prepareScore } from './score.ts'
@@ -18,6 +20,8 @@ const kinds: Record<JobKind, (context: AppContext) => Prepare> = {
   evaluate: prepareEvaluate,
   front: prepareFront,
   export: prepareExport,
+  convert: prepareConvert,
+  importance: prepareImportance,
 }
 
 /** Arguments of a job -> its work, now or after a restart. */

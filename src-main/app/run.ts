@@ -9,9 +9,9 @@ import { finishRun, startRun } from '../store/runs.ts'
 import { readVariant, renameVariant, saveVariant } from '../store/variants.ts'
 import { compressUnits } from './compress-units.ts'
 import type { AppContext } from './context.ts'
-import { canEvaluate, evaluateUnit, original } from './evaluate-units.ts'
-import { choiceOf, planModel, type PlanModel, total } from './plan-model.ts'
-import { type OpenProject, requireData } from './projects.ts'
+import { evaluateUnit, original } from './evaluate-units.ts'
+import { choiceOf, recipeModel, type PlanModel, total } from './plan-model.ts'
+import { canEvaluate, type OpenProject, requireData } from './projects.ts'
 import { isUniform, plainOption } from './solve.ts'
 import { announce } from './snapshot.ts'
 import { startJob, verifiedSubject } from './work.ts'
@@ -27,7 +27,7 @@ const defaultName = (averageBits: number, uniform: boolean): string => {
 
 /** A recipe of another checkpoint, or with options this Lathe does not offer, is refused before anything is queued. */
 export async function checkRecipe(context: AppContext, project: OpenProject, recipe: Recipe): Promise<PlanModel> {
-  const model = await planModel(context, project)
+  const model = await recipeModel(context, project, recipe)
   if (recipe.checkpoint.fingerprint !== model.subject.row.checkpoint)
     throw new Fault('bad-arguments', `This recipe is for another checkpoint (${recipe.checkpoint.name}).`, {
       hint: 'Plan again on this checkpoint.',
@@ -61,6 +61,7 @@ export function variantUnits(
   args: { recipe: Recipe; name: string | null; job: string; checkpoint: string; model: PlanModel },
 ): { id: string; bytes: number; name: string; units: Unit[] } {
   const { recipe, model } = args
+  const { format, subject } = model
   const { store } = project
   const sums = total(model, choiceOf(model, recipe))
   const uniform = isUniform(model, choiceOf(model, recipe))
@@ -69,14 +70,16 @@ export function variantUnits(
   const name = args.name ?? readVariant(store.read, { id })?.name ?? defaultName(sums.averageBits, uniform)
   const saved = saveRecipe(store.write, { recipe })
   const run = startRun(store.write, { recipe: saved, job: args.job })
-  const parameters = new Map(model.layers.map((layer) => [layer.name, layer.parameters]))
-  const layers = compressUnits(project, recipe, { checkpoint: args.checkpoint, run, parameters })
+  const layers = compressUnits(project, recipe, { subject, checkpoint: args.checkpoint, run })
   const row: Unit = {
     key: `variant-${saved}`,
     kind: 'variant',
     step: `keeping ${name}`,
     weight: 0,
-    isDone: () => readVariant(store.read, { id })?.name === name,
+    isDone: () => {
+      const kept = readVariant(store.read, { id })
+      return kept?.name === name && kept.format === format
+    },
     run: async () => {
       const { bytes, averageBits } = sums
       saveVariant(store.write, {
@@ -84,6 +87,7 @@ export function variantUnits(
         run,
         recipe: saved,
         name,
+        format,
         bytes,
         averageBits,
         predictedLoss: prediction.loss,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { CheckpointSummary } from '../../src-preload/contract/model.ts'
 import type { Project } from '../../src-preload/contract/project.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { saveCheckpoint } from '../store/checkpoints.ts'
@@ -14,6 +15,11 @@ import { snapshotOf } from './snapshot.ts'
  *  is measured twice and a killed run goes on. Not among the recent projects. */
 export async function openScratch(context: AppContext, checkpoint: string): Promise<Project> {
   const summary = await inspectCheckpoint(context, checkpoint)
+  return snapshotOf(context.projects.get(scratchOf(context, summary)))
+}
+
+/** Its folder, made where needed. */
+export function scratchOf(context: AppContext, summary: CheckpointSummary): string {
   const folder = join(
     context.home,
     'scratch',
@@ -28,5 +34,5 @@ export async function openScratch(context: AppContext, checkpoint: string): Prom
     }
   const project = context.projects.get(folder)
   saveCheckpoint(project.store.write, { folder, summary }) // it may lie elsewhere than last time
-  return snapshotOf(project)
+  return folder
 }

@@ -1,19 +1,24 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { isWeighted } from '../../src-preload/contract/plan.ts'
 import type { Handlers } from '../../src-preload/contract/server.ts'
 import type { Prepare, Unit } from '../jobs/work.ts'
 import { saveOption } from '../store/options.ts'
 import { canonicalJson } from '../store/recipes.ts'
 import { transaction } from '../store/query.ts'
 import { readStep, saveStep } from '../store/steps.ts'
-import { loadCandidates, planFormat } from './candidates.ts'
+import { offeredOptions } from '../engine/quantize/offered.ts'
+import { loadCandidates } from './candidates.ts'
 import type { AppContext } from './context.ts'
-import { dataReference, type Subject } from './projects.ts'
+import { dataIdentity, importanceUnit } from './importance-unit.ts'
 import { quantizerVersions } from './method.ts'
+import { canWeigh, planFormat, requireFormat } from './plan-format.ts'
+import { dataReference, type Subject, subjectOf } from './projects.ts'
 import { announce } from './snapshot.ts'
 import { startJob, verifiedSubject } from './work.ts'
 
-const sensitivityArgs = z.object({ samples: z.number().int().positive().nullable() })
+// `format` is fixed when the job is asked for: the project may plan for another one meanwhile.
+const sensitivityArgs = z.object({ samples: z.number().int().positive().nullable(), format: z.string().optional() })
 
 /** Windows of text hold hundreds of predictions each, images one: enough of either for a stable mean. */
 const defaultSamples = (subject: Subject): number => (subject.dataSet?.summary.kind === 'text' ? 16 : 256)
@@ -24,7 +29,7 @@ export const sensitivityHandlers = (context: AppContext): Pick<Handlers, 'sensit
       project,
       kind: 'sensitivity',
       title: 'Measure every layer',
-      args: { samples: samples ?? null },
+      args: { samples: samples ?? null, format: planFormat(subjectOf(context.projects.get(project))) },
     }),
 })
 
@@ -39,8 +44,18 @@ export const prepareSensitivity =
     const data = reference ? subject.data : ''
     const wanted = args.samples ?? defaultSamples(subject)
     const samples = reference ? Math.min(wanted, Math.max(1, subject.dataSet?.summary.calibrate ?? wanted)) : 0
-    const { layers: compressible } = await loadCandidates(context, project)
-    const offered = new Map(compressible.map(({ name, options }) => [name, options.map(({ id }) => id)]))
+    const format = args.format === undefined ? planFormat(subject) : requireFormat(subject, args.format)
+    const { layers: compressible } = await loadCandidates(context, project, format)
+    const choices = compressible.map(({ name, options }) => ({
+      name,
+      options: offeredOptions(options, canWeigh(subject)),
+    }))
+    const weighs = choices.some(({ options }) => options.some(isWeighted))
+    const importance =
+      weighs && subject.dataSet
+        ? importanceUnit(project, { subject, checkpoint: path, data: dataIdentity(subject.dataSet) })
+        : null
+    const offered = new Map(choices.map(({ name, options }) => [name, options.map(({ id }) => id)]))
     const versions = quantizerVersions()
 
     const blocks = new Map<number, { parameters: number; options: string[] }>()
@@ -62,7 +77,6 @@ export const prepareSensitivity =
         weight: parameters * options.length,
         isDone: () => readStep(store.read, { key }) !== null,
         async run({ engine, hooks }) {
-          const { id: format } = await planFormat(context, subject)
           const task = {
             checkpoint: path,
             data: reference,
@@ -70,7 +84,7 @@ export const prepareSensitivity =
             samples,
             device: subject.row.device,
             format,
-            importance: null,
+            importance: importance?.file() ?? null,
           }
           const result = await engine.run('sensitivity', task, hooks)
           for (const notice of result.notices) hooks.notify(notice)
@@ -103,5 +117,5 @@ export const prepareSensitivity =
         },
       }
     })
-    return { units, finish: () => null }
+    return { units: importance ? [importance, ...units] : units, finish: () => null }
   }

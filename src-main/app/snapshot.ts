@@ -7,6 +7,7 @@ import { listVariants } from '../store/variants.ts'
 import type { AppContext } from './context.ts'
 import { type OpenProject, subjectOf } from './projects.ts'
 import { sensitivityState } from './losses.ts'
+import { chosenFormat } from './plan-format.ts'
 
 /** Everything the window shows of a project, read from the store now. */
 export function snapshotOf(project: OpenProject): Project {
@@ -17,6 +18,7 @@ export function snapshotOf(project: OpenProject): Project {
     folder: project.folder,
     name: subject.row.name || basename(project.folder),
     device: subject.row.device,
+    format: chosenFormat(subject),
     checkpoint: summary,
     data: subject.dataSet?.summary ?? null,
     scores: listScores(db, { checkpoint: summary.fingerprint, data: subject.data }),

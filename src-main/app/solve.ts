@@ -1,6 +1,7 @@
-import type { Budget, Option, Plan, Recipe } from '../../src-preload/contract/plan.ts'
+import { type Budget, isWeighted, type Option, type Plan, type Recipe } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { solve } from '../engine/allocate/knapsack.ts'
+import { dataIdentity } from './importance-unit.ts'
 import { bytesAtBits, type PlanLayer, type PlanModel, total, uniformChoice } from './plan-model.ts'
 
 /** Recipes that Lathe plans share one seed: the same plan is the same recipe. */
@@ -89,15 +90,20 @@ const chosenOption = (layer: PlanLayer, index: number | undefined): Option & { b
 }
 
 export function recipeOf(model: PlanModel, choice: Int32Array): Recipe {
+  const { dataSet } = model.subject
   const { name, fingerprint } = model.subject.checkpoint.summary
+  const layers = model.layers.map((layer, index) => ({
+    name: layer.name,
+    option: plainOption(chosenOption(layer, choice[index])),
+  }))
+  const weighted = dataSet !== null && layers.some(({ option }) => isWeighted(option))
   return {
     lathe: 1,
     checkpoint: { name, fingerprint },
     seed,
-    layers: model.layers.map((layer, index) => ({
-      name: layer.name,
-      option: plainOption(chosenOption(layer, choice[index])),
-    })),
+    format: model.format,
+    ...(weighted ? { data: dataIdentity(dataSet) } : {}),
+    layers,
   }
 }
 

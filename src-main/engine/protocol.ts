@@ -1,8 +1,8 @@
-import type { DataSummary, CheckpointSummary, Histogram } from '../../src-preload/contract/model.ts'
+import type { DataSummary, CheckpointSummary, Documents, Histogram } from '../../src-preload/contract/model.ts'
 import type { MethodSummary, ScoreResult } from '../../src-preload/contract/methods.ts'
 import type { Option } from '../../src-preload/contract/plan.ts'
 import type { Device, DeviceId } from '../../src-preload/contract/project.ts'
-import type { Evaluation, ExportResult } from '../../src-preload/contract/results.ts'
+import type { Conversion, ConversionPlan, Evaluation, ExportResult } from '../../src-preload/contract/results.ts'
 import type { CardRow } from './export/define.ts'
 import type { FaultShape } from '../../src-preload/contract/fault.ts'
 
@@ -27,6 +27,8 @@ export interface Tasks {
   methods: { args: object; result: { methods: MethodSummary[] } }
   inspect: { args: { path: string }; result: CheckpointSummary }
   histogram: { args: { path: string; layer: string; bins: number }; result: Histogram }
+  /** What lies beside the weights, as text. */
+  documents: { args: { path: string }; result: Documents }
   describeData: { args: { checkpoint: string; data: DataReference }; result: DataSummary }
   devices: { args: { measure: boolean }; result: Device[] }
   /** Options of every layer with their exact bytes in `format`, and the weight-only error (relative, squared). */
@@ -74,6 +76,11 @@ export interface Tasks {
     args: { checkpoint: string; data: DataReference; samples: number; device: DeviceId; folder: string }
     result: { sha256: string; path: string; bytes: number; layers: number; samples: number }
   }
+  /** Types and bytes of a plain conversion, before anything is written; faults where it cannot be. */
+  convertPlan: {
+    args: { checkpoint: string; format: string; parameters: Record<string, unknown> }
+    result: ConversionPlan
+  }
   /** Plain conversion: no recipe, no project. `importance`: an imatrix file (either of llama.cpp's two forms). */
   convert: {
     args: {
@@ -84,7 +91,7 @@ export interface Tasks {
       overwrite: boolean
       importance: string | null
     }
-    result: Omit<ExportResult, 'id' | 'variant'>
+    result: Conversion
   }
   /** artifacts null: the original. `against` compares with another checkpoint instead of the original itself. */
   evaluate: {

@@ -3,6 +3,7 @@ import type { MenuItemConstructorOptions } from 'electron'
 export interface MenuActions {
   openCheckpoint(): void
   openProject(): void
+  convert(): void
   openLink(address: string): void
   about(): void
 }
@@ -46,6 +47,7 @@ export function menuTemplate(
       submenu: [
         { label: 'Open Checkpoint…', accelerator: 'CmdOrCtrl+O', click: actions.openCheckpoint },
         { label: 'Open Project…', accelerator: 'CmdOrCtrl+Shift+O', click: actions.openProject },
+        { label: 'Convert Checkpoint…', accelerator: 'CmdOrCtrl+Shift+E', click: actions.convert },
         separator,
         { role: isMac ? 'close' : 'quit' },
       ],

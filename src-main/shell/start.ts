@@ -71,7 +71,7 @@ export function startShell(early: Opening | null): void {
     if (opening) created.webContents.once('did-finish-load', () => send('open', opening))
   }
   const pick = (purpose: Opening['purpose']) => async (): Promise<void> => {
-    const path = await dialogs.pick(purpose)
+    const path = await dialogs.pick(purpose === 'convert' ? 'checkpoint' : purpose)
     if (path !== null) show({ purpose, path })
   }
 
@@ -80,6 +80,7 @@ export function startShell(early: Opening | null): void {
       menuTemplate(process.platform, app.isPackaged, {
         openCheckpoint: () => void pick('checkpoint')(),
         openProject: () => void pick('project')(),
+        convert: () => void pick('convert')(),
         openLink: (address) => void (isDocumentation(address) && shell.openExternal(address)),
         about: () =>
           void dialog.showMessageBox({

@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import { type DataSummary, dataSummarySchema } from '../../src-preload/contract/model.ts'
 import type { ReadDb, WriteDb } from './database.ts'
-import { fromJson, get, nowText } from './query.ts'
+import { all, fromJson, get, nowText } from './query.ts'
 
 export type Split = 'auto' | 'none'
 
@@ -36,12 +36,22 @@ export function saveDataSet(
   return row?.id ?? 0
 }
 
+type Columns = Omit<StoredDataSet, 'summary'> & { summary: string }
+const columns = 'id, path, relative_path AS relativePath, split, summary'
+const parse = (db: ReadDb, row: Columns): StoredDataSet => ({
+  ...row,
+  summary: fromJson(dataSummarySchema, row.summary, { db, field: 'data_sets.summary' }),
+})
+
 export function readDataSet(db: ReadDb, args: { id: number }): StoredDataSet | null {
-  const row = get<{ id: number; path: string; relativePath: string; split: Split; summary: string }>(
-    db,
-    'SELECT id, path, relative_path AS relativePath, split, summary FROM data_sets WHERE id = :id',
-    args,
-  )
-  if (!row) return null
-  return { ...row, summary: fromJson(dataSummarySchema, row.summary, { db, field: 'data_sets.summary' }) }
+  const row = get<Columns>(db, `SELECT ${columns} FROM data_sets WHERE id = :id`, args)
+  return row ? parse(db, row) : null
 }
+
+/** Data that the project once used, the latest place of it first. */
+export const findDataSets = (db: ReadDb, args: { fingerprint: string; split: Split }): StoredDataSet[] =>
+  all<Columns>(
+    db,
+    `SELECT ${columns} FROM data_sets WHERE fingerprint = :fingerprint AND split = :split ORDER BY id DESC`,
+    args,
+  ).map((row) => parse(db, row))

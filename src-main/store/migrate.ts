@@ -15,10 +15,11 @@ export const versionOf = (db: ReadDb): number => Number(db.pragma('user_version'
 /** Brings a database to the newest schema. Before each migration of a file that holds something, a whole copy is
  *  written beside it (VACUUM INTO); each migration is one transaction, so a crash leaves the old or the new schema. */
 export function migrate(db: WriteDb, migrations: readonly Migration[] = shipped): void {
+  const isFresh = versionOf(db) === 0
   for (const migration of migrations) {
     const version = versionOf(db)
     if (version >= migration.version) continue
-    if (version > 0) backup(db, version)
+    if (!isFresh && !db.memory) backup(db, version)
     db.transaction(() => {
       // Another process may have migrated while this one waited for the write lock.
       if (versionOf(db) >= migration.version) return

@@ -8,6 +8,7 @@ export interface ProjectRow {
   device: DeviceId
   checkpoint: string // fingerprint
   dataSet: number | null
+  format: string | null // export format plans are made for; null: never chosen
 }
 
 /** A project folder holds exactly one project. */
@@ -21,9 +22,9 @@ export function insertProject(db: WriteDb, args: { name: string; device: DeviceI
 }
 
 export function readProject(db: ReadDb): ProjectRow {
-  const row = get<{ name: string; device: string; checkpoint: string; dataSet: number | null }>(
+  const row = get<Omit<ProjectRow, 'device'> & { device: string }>(
     db,
-    'SELECT name, device, checkpoint, data_set AS dataSet FROM projects WHERE id = 1',
+    'SELECT name, device, checkpoint, data_set AS dataSet, format FROM projects WHERE id = 1',
   )
   const device = deviceSchema.shape.id.safeParse(row?.device)
   if (!row || !device.success)
@@ -36,6 +37,9 @@ export function readProject(db: ReadDb): ProjectRow {
 
 export const setDevice = (db: WriteDb, args: { device: DeviceId }): number =>
   run(db, 'UPDATE projects SET device = :device WHERE id = 1', args)
+
+export const setFormat = (db: WriteDb, args: { format: string }): number =>
+  run(db, 'UPDATE projects SET format = :format WHERE id = 1', args)
 
 export const setDataSet = (db: WriteDb, args: { dataSet: number | null }): number =>
   run(db, 'UPDATE projects SET data_set = :dataSet WHERE id = 1', args)

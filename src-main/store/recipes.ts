@@ -14,12 +14,13 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(value)
 }
 
-/** Identity of a recipe: what it does to which layer and with which seed; the order of its layers and the
- *  checkpoint's name do not matter. */
+/** Identity of a recipe: what it does to which layer, with which seed and whose importance; the order of its layers, the
+ *  checkpoint's name and the export format it was planned for do not matter. */
 export function recipeId(recipe: Recipe): string {
   const layers = recipe.layers.filter((layer) => layer.option.method !== 'keep')
   layers.sort((a, b) => (a.name < b.name ? -1 : 1))
-  const identity = { lathe: recipe.lathe, checkpoint: recipe.checkpoint.fingerprint, seed: recipe.seed, layers }
+  const { lathe, checkpoint, seed, data } = recipe
+  const identity = { lathe, checkpoint: checkpoint.fingerprint, seed, data, layers }
   return createHash('sha256').update(canonicalJson(identity)).digest('hex').slice(0, 32)
 }
 

@@ -2,7 +2,8 @@ import type { Variant } from '../../src-preload/contract/results.ts'
 import type { ReadDb, WriteDb } from './database.ts'
 import { all, get, nowText, run } from './query.ts'
 
-/** A recipe has one variant: making it again gives the same bytes, so the row is kept. */
+/** A recipe has one variant: making it again gives the same weights, so the row is kept. Planned again for another export
+ *  format, it stands for that one. */
 export function saveVariant(
   db: WriteDb,
   args: {
@@ -10,6 +11,7 @@ export function saveVariant(
     run: string
     recipe: string
     name: string
+    format: string
     bytes: number
     averageBits: number
     predictedLoss: number | null
@@ -18,9 +20,9 @@ export function saveVariant(
 ): void {
   run(
     db,
-    `INSERT INTO variants (id, run, recipe, name, bytes, average_bits, predicted_loss, uniform, pinned, created_at)
-     VALUES (:id, :run, :recipe, :name, :bytes, :averageBits, :predictedLoss, :uniform, 0, :createdAt)
-     ON CONFLICT (recipe) DO NOTHING`,
+    `INSERT INTO variants (id, run, recipe, name, format, bytes, average_bits, predicted_loss, uniform, pinned, created_at)
+     VALUES (:id, :run, :recipe, :name, :format, :bytes, :averageBits, :predictedLoss, :uniform, 0, :createdAt)
+     ON CONFLICT (recipe) DO UPDATE SET format = :format, bytes = :bytes`,
     { ...args, uniform: args.uniform ? 1 : 0, createdAt: nowText() },
   )
 }
@@ -29,7 +31,7 @@ interface Columns extends Omit<Variant, 'uniform' | 'pinned'> {
   uniform: number
   pinned: number
 }
-const columns = `id, name, recipe AS recipeId, bytes, average_bits AS averageBits, predicted_loss AS predictedLoss,
+const columns = `id, name, recipe AS recipeId, format, bytes, average_bits AS averageBits, predicted_loss AS predictedLoss,
   uniform, pinned, created_at AS createdAt`
 const toVariant = (row: Columns): Variant => ({ ...row, uniform: row.uniform === 1, pinned: row.pinned === 1 })
 

@@ -1,15 +1,16 @@
 import { z } from 'zod'
 import { channel } from './define.ts'
 import { jobSchema } from './job.ts'
-import { checkpointSummarySchema, dataSummarySchema, histogramSchema } from './model.ts'
+import { checkpointSummarySchema, dataSummarySchema, documentsSchema, histogramSchema } from './model.ts'
 import { methodSummarySchema, scoreResultSchema } from './methods.ts'
 import { budgetSchema, optionSchema, planSchema, recipeSchema } from './plan.ts'
 import { deviceSchema, projectSchema, recentProjectSchema } from './project.ts'
-import { frontSchema } from './results.ts'
+import { conversionPlanSchema, conversionSchema, frontSchema } from './results.ts'
 
 const project = z.string().min(1) // folder of an open project
 const path = z.string().min(1).max(4096)
 const nothing = z.object({})
+const parameters = z.record(z.string().max(200), z.json()).default({}) // of a method, checked with its own schema
 const jobStarted = z.object({ job: z.string() })
 
 /** The whole contract: channel -> schema of arguments and result. Every door serves all of them. */
@@ -51,6 +52,8 @@ export const channels = {
     z.object({ path, layer: z.string(), bins: z.number().int().min(4).max(512).default(64) }),
     histogramSchema,
   ),
+  /** What lies beside the weights: configuration, tokenizer, chat template. Nothing of it is executed. */
+  'checkpoint.documents': channel(z.object({ path }), documentsSchema),
   'data.describe': channel(
     z.object({ path, checkpoint: path, split: z.enum(['auto', 'none']).default('auto') }),
     dataSummarySchema,
@@ -67,6 +70,8 @@ export const channels = {
   'project.get': channel(z.object({ project }), projectSchema),
   'project.forget': channel(z.object({ folder: path }), nothing),
   'project.setDevice': channel(z.object({ project, device: deviceSchema.shape.id }), projectSchema),
+  /** Export format that plans, sensitivity and the front are made for from now on. */
+  'project.setFormat': channel(z.object({ project, format: z.string() }), projectSchema),
   'project.setData': channel(
     z.object({ project, path: path.nullable(), split: z.enum(['auto', 'none']).default('auto') }),
     projectSchema,
@@ -127,12 +132,37 @@ export const channels = {
     z.object({
       project,
       variant: z.string(),
-      format: z.string().optional(), // without: the first that fits the checkpoint
+      format: z.string().optional(), // without: the one the variant was planned for
+      parameters,
       path,
       overwrite: z.boolean().default(false),
     }),
     jobStarted,
   ),
+
+  /** Bytes and per-layer types of a plain conversion, before anything is written. */
+  'convert.plan': channel(z.object({ checkpoint: path, format: z.string(), parameters }), conversionPlanSchema),
+  /** Writes a checkpoint in another format, without plan or project. */
+  'convert.start': channel(
+    z.object({
+      checkpoint: path,
+      format: z.string(),
+      parameters,
+      path,
+      overwrite: z.boolean().default(false),
+      importance: path.nullable().default(null), // an imatrix file that weighs the rounding
+      /** Instead of such a file: data to measure it on. */
+      data: z
+        .object({ path, split: z.enum(['auto', 'none']).default('auto') })
+        .nullable()
+        .default(null),
+    }),
+    jobStarted,
+  ),
+  /** What a finished conversion wrote. */
+  'convert.get': channel(z.object({ job: z.string() }), conversionSchema),
+  /** Mean squared input of every channel over the calibration data, as llama.cpp's imatrix file. */
+  'importance.start': channel(z.object({ project, path, overwrite: z.boolean().default(false) }), jobStarted),
 
   'job.list': channel(nothing, z.array(jobSchema)),
   'job.cancel': channel(z.object({ job: z.string() }), nothing),
@@ -145,7 +175,7 @@ export const events = {
   jobs: z.array(jobSchema),
   project: projectSchema,
   /** A person asked the shell to open this: from the menu, by a second start, or from the file manager. */
-  open: z.object({ purpose: z.enum(['checkpoint', 'project']), path }),
+  open: z.object({ purpose: z.enum(['checkpoint', 'project', 'convert']), path }),
 } as const
 
 export type Channels = typeof channels

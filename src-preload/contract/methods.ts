@@ -18,8 +18,9 @@ export const methodSummarySchema = z.object({
   needs: z.array(z.enum(needs)),
   version: z.number().int(),
   parameters: z.json(),
-  /** Of an export format: its file ending, with the dot; '' where the result is always a folder. */
-  file: z.object({ extension: z.string() }).optional(),
+  /** Of an export format: its file ending, with the dot ('' where the result is always a folder), and whether a checkpoint
+   *  can be converted to it without a plan. */
+  file: z.object({ extension: z.string(), converts: z.boolean() }).optional(),
 })
 export type MethodSummary = z.infer<typeof methodSummarySchema>
 

@@ -65,9 +65,26 @@ export const checkpointSummarySchema = z.object({
   notices: z.array(z.string()),
   /** Export formats that can hold variants of it, the default first; those that cannot, with the reason, behind. */
   exports: z.array(z.object({ format: z.string(), reason: z.string().nullable() })).default([]),
+  tied: z.array(z.string()).default([]), // tensors that serve twice: an embedding that is also the output head
+  licence: z.string().nullable().default(null), // as the checkpoint states it
+  /** What comes with the weights and can be asked for ('checkpoint.documents', 'checkpoint.chat'). */
+  documents: z.array(z.enum(['config', 'tokenizer', 'chat-template'])).default([]),
   card: z.record(z.string(), z.string()), // context length, vocabulary, opset, producer ... for people
 })
 export type CheckpointSummary = z.infer<typeof checkpointSummarySchema>
+
+/** What lies beside the weights, as text for people; from the file, so never markup. */
+export const documentsSchema = z.object({
+  config: z.string().nullable(), // JSON, indented; long ones are cut
+  tokenizer: z.object({ kind: z.string(), entries: z.number().int(), special: z.number().int() }).nullable(),
+  chatTemplate: z.string().nullable(),
+})
+export type Documents = z.infer<typeof documentsSchema>
+
+export const chatMessageSchema = z.object({ role: z.string().max(64), content: z.string().max(65_536) })
+/** A conversation as the checkpoint's own chat template writes it. */
+export const chatSchema = z.object({ text: z.string(), tokens: z.number().int().nullable() })
+export type Chat = z.infer<typeof chatSchema>
 
 export const histogramSchema = z.object({
   layer: z.string(),

@@ -4,22 +4,27 @@ import { z } from 'zod'
 export const optionSchema = z.object({
   id: z.string(), // 'rtn-4-g32', 'keep': unique among a layer's options, stable across versions
   method: z.string(), // quantizer id, or 'keep'
-  bits: z.number(), // code bits per weight; 32 for keep
+  bits: z.number(), // bits per weight as the format counts them (code bits; of GGUF types, scales included); 32 for keep
   parameters: z.record(z.string(), z.json()),
 })
 export type Option = z.infer<typeof optionSchema>
+
+/** Rounds with measured importance of each input channel (calibration data) in mind. */
+export const isWeighted = ({ parameters }: Pick<Option, 'parameters'>): boolean => parameters.weighted === true
 
 /** A chosen option per layer. Same source + recipe + seed = same bytes. */
 export const recipeSchema = z.object({
   lathe: z.literal(1), // version of this document
   checkpoint: z.object({ name: z.string(), fingerprint: z.string() }),
   seed: z.number().int(),
+  format: z.string().optional(), // export format it was planned for; says nothing about the bytes of the layers
+  data: z.string().optional(), // data set whose importance the weighted options use; absent without such options
   layers: z.array(z.object({ name: z.string(), option: optionSchema })),
 })
 export type Recipe = z.infer<typeof recipeSchema>
 
 export const budgetSchema = z.union([
-  z.object({ bits: z.number().min(1).max(32) }), // average bits: as many bytes as that uniform width takes (interpolated)
+  z.object({ bits: z.number().min(1).max(32) }), // average bits: as many bytes as that width for all layers takes (interpolated)
   z.object({ bytes: z.number().positive() }), // size of the exported file
 ])
 export type Budget = z.infer<typeof budgetSchema>
@@ -36,7 +41,7 @@ export const layerPlanSchema = z.object({
 export const planSchema = z.object({
   predicted: z.object({
     bytes: z.number(), // of the exported file
-    averageBits: z.number(), // code bits per compressible weight
+    averageBits: z.number(), // option bits per compressible weight
     bitsPerWeight: z.number(), // 8 x layer bytes / weights: scales, zero points and graph overhead counted
     loss: z.number(), // KL divergence, nats per prediction
     lossLow: z.number(), // interval of the prediction

@@ -34,6 +34,7 @@ export const projectSchema = z.object({
   folder: z.string(),
   name: z.string(),
   device: deviceSchema.shape.id,
+  format: z.string().nullable(), // export format that plans are made for; null: none fits the checkpoint
   checkpoint: checkpointSummarySchema,
   data: dataSummarySchema.nullable(),
   scores: z.array(scoreResultSchema),

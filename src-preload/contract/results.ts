@@ -26,7 +26,8 @@ export const variantSchema = z.object({
   id: z.string(),
   name: z.string(),
   recipeId: z.string(),
-  bytes: z.number(), // predicted bytes of its export
+  format: z.string(), // export format it was planned for
+  bytes: z.number(), // predicted bytes of its export in that format
   averageBits: z.number(),
   predictedLoss: z.number().nullable(),
   uniform: z.boolean(), // one width for all: a baseline
@@ -47,6 +48,19 @@ export const exportResultSchema = z.object({
 })
 export type ExportResult = z.infer<typeof exportResultSchema>
 
+/** What a plain conversion wrote. */
+export const conversionSchema = exportResultSchema.omit({ id: true, variant: true })
+export type Conversion = z.infer<typeof conversionSchema>
+
+/** What a plain conversion would do to each layer, and the bytes of the file. */
+export const conversionPlanSchema = z.object({
+  bytes: z.number(),
+  layers: z.array(
+    z.object({ name: z.string(), option: z.string(), method: z.string(), bits: z.number(), bytes: z.number() }),
+  ),
+})
+export type ConversionPlan = z.infer<typeof conversionPlanSchema>
+
 export const frontPointSchema = z.object({
   bytes: z.number(),
   averageBits: z.number(),
@@ -56,6 +70,7 @@ export const frontPointSchema = z.object({
 })
 export const measuredPointSchema = frontPointSchema.extend({
   variant: z.string().nullable(), // null: the original
+  format: z.string().nullable(), // that its bytes are counted in; null: the original, as it is
   label: z.string(),
   kind: z.enum(['original', 'planned', 'uniform']),
   predictedLoss: z.number().nullable(),

@@ -69,6 +69,13 @@ export const usePlan = defineStore('plan', () => {
     past.value = [...past.value, settled]
     settled = draft.value = next
   }
+  /** Another export format: other options, so no lock holds; the budget stays. */
+  function replan(): void {
+    settled = draft.value = { ...draft.value, locked: {} }
+    past.value = []
+    future.value = []
+    plan.value = null
+  }
   /** Another project: nothing carries over. */
   function clear(): void {
     settled = draft.value = start
@@ -93,6 +100,7 @@ export const usePlan = defineStore('plan', () => {
     reset,
     undo,
     redo,
+    replan,
     clear,
     setPlan: (next: Plan) => void (plan.value = next),
     setComparesUniform: (next: boolean) => void (comparesUniform.value = next),

@@ -27,6 +27,7 @@ export const useProject = defineStore('project', () => {
     const variants = now.variants.map((v) => `${v.id}:${v.name}:${v.pinned}`).join()
     return [
       now.folder,
+      now.format ?? '',
       now.data?.fingerprint ?? '',
       sensitivity.measured,
       sensitivity.source,
@@ -46,7 +47,9 @@ export const useProject = defineStore('project', () => {
     project.value = next
   }
   function refresh(next: Project): void {
-    if (next.folder === project.value?.folder) project.value = next
+    if (next.folder !== project.value?.folder) return
+    if (next.format !== project.value.format) options.value = front.value = null
+    project.value = next
   }
   function close(): void {
     project.value = null

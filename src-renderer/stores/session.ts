@@ -5,7 +5,9 @@ import type { MethodSummary } from '../../src-preload/contract/methods.ts'
 import type { Device, RecentProject } from '../../src-preload/contract/project.ts'
 
 export const steps = ['home', 'inspect', 'data', 'plan', 'run', 'compare', 'export'] as const
-export type Step = (typeof steps)[number]
+export type ProjectStep = (typeof steps)[number]
+/** Where the person can be: a step of the open project, or the conversion that needs none. */
+export type Step = ProjectStep | 'convert'
 
 /** What is not part of a project: where the person is, what this machine offers, what was open before. */
 export const useSession = defineStore('session', () => {

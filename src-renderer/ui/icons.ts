@@ -7,6 +7,7 @@ export const icons = {
   run: 'M6.5 4v12l9-6-9-6Z',
   compare: 'M3 3v14h14M6 5.5c.8 5 3.2 7.5 10.5 8M9 5.5h.01M13 9h.01M16.5 6h.01',
   export: 'M10 12.5V3M6.5 6.5 10 3l3.5 3.5M4 12v4.5h12V12',
+  convert: 'M3.5 7H15l-3-3M16.5 13H5l3 3',
   check: 'M4 10.5 8 14.5 16 5.5',
   close: 'M5 5l10 10M15 5 5 15',
   chevron: 'M7 5l5 5-5 5',

@@ -30,11 +30,12 @@ const layer = (name: string, parameters: number, weight: number): PlanLayer => (
 })
 const model = (layers: PlanLayer[]): PlanModel => ({
   subject: {
-    row: { name: 'tiny', device: 'cpu', checkpoint: summary.fingerprint, dataSet: null },
+    row: { name: 'tiny', device: 'cpu', checkpoint: summary.fingerprint, dataSet: null, format: null },
     checkpoint: { path: summary.path, relativePath: '', summary },
     dataSet: null,
     data: '',
   },
+  format: 'onnx',
   baseBytes: 1_000,
   layers,
   widths,

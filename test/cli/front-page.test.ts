@@ -20,6 +20,7 @@ const point = (change: Partial<MeasuredPoint>): MeasuredPoint => ({
   lossLow: 0.009,
   lossHigh: 0.011,
   variant: 'v',
+  format: 'onnx',
   label: hostile,
   kind: 'planned',
   predictedLoss: 0.012,

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -18,6 +19,7 @@ let app: App
 let project = ''
 let recipe: Recipe
 let variant = ''
+let conversion = ''
 const finished = new Set<string>() // jobs that were waited for
 const snapshots: { event: string; snapshot: unknown }[] = []
 
@@ -121,6 +123,15 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
       expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(100)
     },
   },
+  'checkpoint.documents': {
+    good: () => ({ path: join(checkpoint, '../../language') }),
+    bad: { path: 7 },
+    check: ({ config, tokenizer }) => {
+      expect(config).toContain('"model_type": "llama"')
+      expect(tokenizer).toMatchObject({ kind: 'BPE' })
+      expect(tokenizer?.entries).toBeGreaterThan(100)
+    },
+  },
   'data.describe': {
     good: () => ({ path: data, checkpoint }),
     bad: { path: data, checkpoint, split: 'some' },
@@ -153,6 +164,14 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
     check: () => expect(existsSync(join(home, 'another'))).toBe(true),
   },
   'project.setDevice': { good: () => ({ project, device: 'cpu' }), bad: { project: 'x', device: 'abacus' } },
+  'project.setFormat': {
+    good: () => ({ project, format: 'onnx-folded' }),
+    bad: { project: 'x', format: 1 },
+    check: async ({ format }) => {
+      expect(format).toBe('onnx-folded')
+      expect((await call('project.setFormat', { project, format: 'onnx' })).format).toBe('onnx')
+    },
+  },
   'project.setData': {
     good: () => ({ project, path: data }),
     bad: { project: 'x' },
@@ -234,6 +253,44 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
       expect(exports[0]?.files[0]?.path).toBe(join(home, 'out.onnx'))
       const { bytes = 0 } = exports[0]?.files[0] ?? {}
       expect(Math.abs(bytes / (exports[0]?.plannedBytes ?? 0) - 1)).toBeLessThan(0.02)
+    },
+  },
+  'importance.start': {
+    good: () => ({ project, path: join(home, 'imatrix.gguf') }),
+    bad: { project: 'x' },
+    check: async (started) => {
+      await completes(started)
+      expect(readFileSync(join(home, 'imatrix.gguf')).toString('latin1', 0, 4)).toBe('GGUF')
+    },
+  },
+  'convert.plan': {
+    good: () => ({ checkpoint, format: 'onnx', parameters: { type: 'int4' } }),
+    bad: { checkpoint, format: 'onnx', parameters: 'int4' },
+    check: ({ layers, bytes }) => {
+      expect(layers.every(({ bits }) => bits === 4)).toBe(true)
+      expect(bytes).toBeLessThan(statSync(checkpoint).size / 4)
+    },
+  },
+  'convert.start': {
+    good: () => ({ checkpoint, format: 'onnx', parameters: { type: 'int8' }, path: join(home, 'eight.onnx') }),
+    bad: { checkpoint, format: 'onnx' },
+    check: async (started) => {
+      await completes(started)
+      conversion = started.job
+    },
+  },
+  'convert.get': {
+    good: () => ({ job: conversion }),
+    bad: {},
+    check: ({ files, plannedBytes, format }) => {
+      const [file] = files
+      expect([format, file?.path]).toEqual(['onnx', join(home, 'eight.onnx')])
+      expect(file?.sha256).toBe(
+        createHash('sha256')
+          .update(readFileSync(join(home, 'eight.onnx')))
+          .digest('hex'),
+      )
+      expect(Math.abs((file?.bytes ?? 0) / plannedBytes - 1)).toBeLessThan(0.02)
     },
   },
   'variant.remove': {
@@ -326,6 +383,11 @@ test.each<[ChannelName, () => unknown, string, RegExp]>([
   ['variant.pin', () => ({ project, variant: 'none', pinned: true }), 'not-found', /no variant/],
   ['export.start', () => ({ project, variant: 'none', path: '/tmp/x' }), 'not-found', /no variant/],
   ['evaluate.start', () => ({ project: join(home, 'another'), variant: null }), 'bad-data', /no data/],
+  ['project.setFormat', () => ({ project, format: 'jpeg' }), 'bad-arguments', /jpeg/],
+  ['convert.plan', () => ({ checkpoint, format: 'onnx', parameters: { type: 'int9' } }), 'bad-arguments', /int9|type/],
+  ['convert.start', () => ({ checkpoint, format: 'jpeg', path: '/tmp/x' }), 'bad-arguments', /jpeg/],
+  ['convert.start', () => ({ checkpoint, format: 'onnx', path: checkpoint }), 'conflict', /already exists/],
+  ['convert.get', () => ({ job: 'none' }), 'not-found', /no finished conversion/],
   ['job.cancel', () => ({ job: 'none' }), 'not-found', /no job/],
   ['files.list', () => ({ folder: join(home, 'nowhere') }), 'not-found', /nowhere/],
   ['files.reveal', () => ({ path: join(home, 'nowhere') }), 'not-found', /nowhere/],

@@ -18,6 +18,7 @@ const measured = (
   kind: 'original' | 'planned' | 'uniform',
 ) => ({
   ...point(averageBits, loss),
+  format: variant === null ? null : 'onnx',
   variant,
   label: `${kind} ${averageBits}`,
   kind,

@@ -167,7 +167,15 @@ test('an export shows files, checksum and checks', async () => {
 
 test('tensors only: no data is asked for, plans rest on weight errors, and only packed safetensors is offered', async () => {
   const start = emptyProject()
-  const tensors = { ...start, checkpoint: { ...start.checkpoint, task: 'none' as const, family: 'tensors-only' } }
+  const exports = [
+    { format: 'safetensors', reason: null },
+    { format: 'onnx', reason: 'it holds tensors only, without a graph' },
+  ]
+  const tensors = {
+    ...start,
+    format: 'safetensors',
+    checkpoint: { ...start.checkpoint, task: 'none' as const, family: 'tensors-only', exports },
+  }
   here.wrapper.unmount()
   here = await openWindow(createDouble(tensors))
   here.double.set('project.createSample', () => tensors)

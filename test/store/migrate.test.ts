@@ -10,12 +10,14 @@ import { migrations } from '../../src-main/store/migrations/registry.ts'
 import { databaseName, openStore } from '../../src-main/store/open.ts'
 import { listOpenJobs } from '../../src-main/store/jobs.ts'
 import { readRecipe } from '../../src-main/store/recipes.ts'
+import { readProject } from '../../src-main/store/projects.ts'
 import { listVariants } from '../../src-main/store/variants.ts'
 import { makeProject } from './fixtures/project.ts'
 
 /** What was shipped stays as it was: a new migration adds a line here, an edited one fails. */
 const frozen: Record<number, string> = {
   10: '0f9c3837d2a93c7adbad3c4a3545fe82152001580493af2cc7e8be5c76a9098a',
+  20: '1a46b0497277626f02424cd4a1bdd0b975c5e46119052e80abf6e3f3d01f83f2',
 }
 
 test('migrations are numbered by tens, in order, and those shipped are unchanged', () => {
@@ -27,7 +29,7 @@ test('migrations are numbered by tens, in order, and those shipped are unchanged
 
 test('rows written as raw SQL into schema 10 are read by today’s code', () => {
   const db = connectMemory()
-  migrate(db)
+  migrate(db, migrations.slice(0, 1))
   db.exec(`
     INSERT INTO checkpoints VALUES ('abc', '/m.onnx', '../m.onnx', '{}', '2026-01-01T00:00:00.000Z');
     INSERT INTO recipes VALUES ('r1', 'abc',
@@ -39,6 +41,7 @@ test('rows written as raw SQL into schema 10 are read by today’s code', () => 
     INSERT INTO runs VALUES ('run-r1', 'r1', 'job-1', 'started', '2026-01-01T00:00:00.000Z');
     INSERT INTO variants VALUES ('v1', 'run-r1', 'r1', '4 bits', 1000, 4.0, 0.25, 1, 0, '2026-01-01T00:00:00.000Z');
   `)
+  migrate(db)
   expect(readRecipe(db, { id: 'r1' })?.layers[0]?.option).toEqual({
     id: 'rtn-4-g64',
     method: 'rtn',
@@ -66,6 +69,7 @@ test('rows written as raw SQL into schema 10 are read by today’s code', () => 
       id: 'v1',
       name: '4 bits',
       recipeId: 'r1',
+      format: 'onnx',
       bytes: 1000,
       averageBits: 4,
       predictedLoss: 0.25,
@@ -74,6 +78,30 @@ test('rows written as raw SQL into schema 10 are read by today’s code', () => 
       createdAt: '2026-01-01T00:00:00.000Z',
     },
   ])
+  db.close()
+})
+
+test('schema 20: what a variant was planned for is known, old ones of tensors alone included', () => {
+  const db = connectMemory()
+  migrate(db, migrations.slice(0, 1))
+  db.exec(`
+    INSERT INTO checkpoints VALUES ('abc', '/m.safetensors', '../m.safetensors', '{"task":"none"}', '2026-01-01T00:00:00.000Z');
+    INSERT INTO projects VALUES (1, 'old', 'cpu', 'abc', NULL, '2026-01-01T00:00:00.000Z');
+    INSERT INTO recipes VALUES ('r1', 'abc', '{}', '2026-01-01T00:00:00.000Z');
+    INSERT INTO runs VALUES ('run-r1', 'r1', NULL, 'finished', '2026-01-01T00:00:00.000Z');
+    INSERT INTO variants VALUES ('v1', 'run-r1', 'r1', '4 bits', 1000, 4.0, 0.25, 1, 0, '2026-01-01T00:00:00.000Z');
+  `)
+  migrate(db)
+  expect(readProject(db)).toEqual({ name: 'old', device: 'cpu', checkpoint: 'abc', dataSet: null, format: null })
+  expect(listVariants(db).map(({ format }) => format)).toEqual(['safetensors'])
+  db.exec(`
+    UPDATE projects SET format = 'gguf';
+    INSERT INTO recipes VALUES ('r2', 'abc', '{}', '2026-01-01T00:00:00.000Z');
+    INSERT INTO variants (id, run, recipe, name, bytes, average_bits, uniform, pinned, created_at, format)
+      VALUES ('v2', 'run-r1', 'r2', '4.5 bits', 900, 4.5, 0, 1, '2026-01-01T00:00:00.000Z', 'gguf');
+  `)
+  expect(readProject(db).format).toBe('gguf')
+  expect(listVariants(db)[1]).toMatchObject({ format: 'gguf', pinned: true, predictedLoss: null })
   db.close()
 })
 

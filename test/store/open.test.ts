@@ -36,6 +36,7 @@ test('a project is opened, closed, moved and opened again', () => {
     device: 'cpu',
     checkpoint: summary.fingerprint,
     dataSet: null,
+    format: null,
   })
   expect(store.write.pragma('journal_mode', { simple: true })).toBe('wal')
   expect(store.write.pragma('synchronous', { simple: true })).toBe(2)

@@ -1,4 +1,5 @@
 import { summarise } from '../checkpoint/open.ts'
+import { licenceOf } from '../export/card/licence.ts'
 import { exporters } from '../export/registry.ts'
 import type { Tasks } from '../protocol.ts'
 import { cachedNetwork } from './cache.ts'
@@ -8,5 +9,6 @@ export function inspect({ path }: Tasks['inspect']['args']): Tasks['inspect']['r
   const network = cachedNetwork(path)
   const exports = exporters.map((exporter) => ({ format: exporter.id, reason: exporter.refuses(network) }))
   const fits = exports.filter(({ reason }) => reason === null)
-  return { ...summarise(network), exports: [...fits, ...exports.filter(({ reason }) => reason !== null)] }
+  const licence = licenceOf(network)
+  return { ...summarise(network), licence, exports: [...fits, ...exports.filter(({ reason }) => reason !== null)] }
 }

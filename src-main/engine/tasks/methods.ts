@@ -14,7 +14,7 @@ export const methods = (): Tasks['methods']['result'] => {
       ...all.map(describeMethod),
       ...exporters.map((exporter) => ({
         ...describeMethod(exporter),
-        file: { extension: exporter.extension },
+        file: { extension: exporter.extension, converts: exporter.convert !== undefined },
       })),
     ],
   }

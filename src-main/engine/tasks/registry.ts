@@ -10,6 +10,7 @@ export const tasks: { [N in keyof Tasks]: () => Promise<Task<N>> } = {
   methods: async () => (await import('./methods.ts')).methods,
   inspect: async () => (await import('./inspect.ts')).inspect,
   histogram: async () => (await import('./histogram.ts')).histogram,
+  documents: async () => (await import('./documents.ts')).documents,
   describeData: async () => (await import('./describe-data.ts')).describeData,
   devices: async () => (await import('./devices.ts')).devices,
   options: async () => (await import('./options.ts')).options,
@@ -18,6 +19,7 @@ export const tasks: { [N in keyof Tasks]: () => Promise<Task<N>> } = {
   compressLayer: async () => (await import('./compress-layer.ts')).compressLayer,
   evaluate: async () => (await import('./evaluate.ts')).evaluate,
   importance: async () => (await import('./importance.ts')).importance,
+  convertPlan: async () => (await import('./convert.ts')).convertPlan,
   convert: async () => (await import('./convert.ts')).convert,
   export: async () => (await import('./export.ts')).exportVariant,
 }

@@ -1,5 +1,6 @@
 import type { TaskContext, Tasks } from '../protocol.ts'
 import { readImportance } from '../probe/importance.ts'
+import { offeredOptions } from '../quantize/offered.ts'
 import { measureSensitivity } from '../score/sensitivity.ts'
 import { cachedDataset, cachedNetwork } from './cache.ts'
 import { exporterOf } from './export.ts'
@@ -13,9 +14,12 @@ export async function sensitivity(
   const network = cachedNetwork(checkpoint)
   const dataset = data === null ? null : await cachedDataset(checkpoint, data)
   const plan = exporterOf(format).planBytes(network)
-  const options = new Map(
-    plan.layers.map((layer) => [layer.name, layer.options.map(({ bytes: _, ...option }) => option)]),
-  )
   const importance = args.importance === null ? null : readImportance(args.importance, network)
+  const options = new Map(
+    plan.layers.map((layer) => [
+      layer.name,
+      offeredOptions(layer.options, importance !== null).map(({ bytes: _, ...option }) => option),
+    ]),
+  )
   return measureSensitivity({ network, dataset, block, samples, device, options, importance }, context)
 }

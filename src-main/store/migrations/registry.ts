@@ -1,5 +1,6 @@
 import type { Migration } from './migration.ts'
 import { initial } from './0010-initial.ts'
+import { formats } from './0020-formats.ts'
 
 /** In order; numbered by tens. A shipped migration is never edited: `npm run db:new <title>` adds the next. */
-export const migrations: readonly Migration[] = [initial]
+export const migrations: readonly Migration[] = [initial, formats]

@@ -8,7 +8,7 @@ export function exportName(
   extension: string,
 ): string {
   const stem = checkpoint
-    .replace(/\.(onnx|safetensors)$/i, '')
+    .replace(/\.(onnx|safetensors|gguf|pt|pth|bin|ckpt|th)$/i, '')
     .replace(/[^\w.-]+/g, '-')
     .replace(/^[-.]+|[-.]+$/g, '')
   const kind = variant.uniform ? '-uniform' : ''

@@ -46,7 +46,7 @@ export function filterRows(rows: readonly LayerRow[], filter: LayerFilter): Laye
   return rows.filter(({ layer }) => {
     if (filter.role !== 'all' && layer.role !== filter.role) return false
     if (filter.onlyCompressible && !layer.compressible) return false
-    const text = `${layer.name} ${layer.role} ${layer.dtype}`.toLowerCase()
+    const text = `${layer.name} ${layer.role} ${layer.dtype} ${layer.stored ?? ''}`.toLowerCase()
     return words.every((word) => text.includes(word))
   })
 }

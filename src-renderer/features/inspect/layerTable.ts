@@ -22,7 +22,11 @@ const columns = helper.columns([
   helper.accessor((row) => row.layer.name, { id: 'name', header: 'Layer', sortFn: 'alphanumeric' }),
   helper.accessor((row) => row.layer.role, { id: 'role', header: 'Role', sortFn: 'alphanumeric' }),
   helper.accessor((row) => row.layer.shape.join('x'), { id: 'shape', header: 'Shape', enableSorting: false }),
-  helper.accessor((row) => row.layer.dtype, { id: 'dtype', header: 'Type', sortFn: 'alphanumeric' }),
+  helper.accessor((row) => row.layer.stored ?? row.layer.dtype, {
+    id: 'dtype',
+    header: 'Stored as',
+    sortFn: 'alphanumeric',
+  }),
   helper.accessor((row) => row.layer.parameters, { id: 'parameters', header: 'Weights', ...numeric }),
   helper.accessor((row) => row.layer.bytes, { id: 'bytes', header: 'Size', ...numeric }),
   helper.accessor((row) => row.score ?? Number.NEGATIVE_INFINITY, { id: 'score', header: 'Importance', ...numeric }),

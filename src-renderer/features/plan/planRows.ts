@@ -1,7 +1,9 @@
 import type { LayerSummary } from '../../../src-preload/contract/model.ts'
 import type { LayerPlan, Plan } from '../../../src-preload/contract/plan.ts'
+import type { Project } from '../../../src-preload/contract/project.ts'
 import type { FrontPoint } from '../../../src-preload/contract/results.ts'
 import type { LayerOptions } from '../../stores/project.ts'
+import { formatBits } from '../../ui/format.ts'
 
 export type PlanOption = LayerOptions['options'][number]
 
@@ -10,11 +12,17 @@ export interface PlanRow {
   layer: LayerSummary | null
   block: number | null
   bytes: number
+  /** What the chosen option is called: '4', 'Q4_K', 'keep'. */
+  figure: string
   /** Share of the plan's whole predicted loss. */
   lossShare: number
 }
 
-export function planRows(plan: Plan, layers: ReadonlyMap<string, LayerSummary>): PlanRow[] {
+export function planRows(
+  plan: Plan,
+  layers: ReadonlyMap<string, LayerSummary>,
+  options: ReadonlyMap<string, LayerOptions['options']> = new Map(),
+): PlanRow[] {
   const total = plan.layers.reduce((sum, row) => sum + Math.max(0, row.loss), 0)
   return plan.layers.map((row) => {
     const layer = layers.get(row.name) ?? null
@@ -23,22 +31,38 @@ export function planRows(plan: Plan, layers: ReadonlyMap<string, LayerSummary>):
       layer,
       block: layer?.block ?? null,
       bytes: row.bytes,
+      figure: optionFigure(
+        options.get(row.name)?.find(({ id }) => id === row.option),
+        row.bits,
+      ),
       lossShare: total > 0 ? Math.max(0, row.loss) / total : 0,
     }
   })
 }
 
-/** '4 bits', or 'Keep' for the weight as it is. */
-export function optionTitle(option: { method: string; bits: number }): string {
-  return option.method === 'keep' ? 'Keep' : `${option.bits} bits`
-}
+type Titled = Pick<PlanOption, 'method' | 'bits' | 'parameters'>
+
+/** The name a file format gives its type ('Q4_K'); null where the option is known by its width. */
+const typeOf = ({ parameters }: Titled): string | null => (typeof parameters.type === 'string' ? parameters.type : null)
+
+/** '4 bits', 'Q4_K', or 'Keep' for the weight as it is. */
+export const optionTitle = (option: Titled): string =>
+  option.method === 'keep' ? 'Keep' : (typeOf(option) ?? `${formatBits(option.bits)} bits`)
+
+/** The same where there is room for a few letters. */
+export const optionFigure = (option: Titled | undefined, bits: number): string =>
+  option === undefined
+    ? formatBits(bits)
+    : option.method === 'keep'
+      ? 'keep'
+      : (typeOf(option) ?? formatBits(option.bits))
 
 const grains: Record<string, string> = { tensor: 'per tensor', channel: 'per channel', group: 'in groups' }
 
 /** What else the option says, in words: where scales are shared, then method and the other parameters. */
 export function optionNote(option: PlanOption): string {
   if (option.method === 'keep') return 'as in the checkpoint'
-  const { bits: _bits, granularity, groupSize, symmetric, ...rest } = option.parameters
+  const { bits: _bits, granularity, groupSize, symmetric, type, weighted, ...rest } = option.parameters
   const grain =
     granularity === 'group' && typeof groupSize === 'number'
       ? `groups of ${groupSize}`
@@ -52,7 +76,10 @@ export function optionNote(option: PlanOption): string {
     ([name, value]) =>
       `${name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`)} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
   )
-  return [grain, sign, option.method, ...others].filter((part) => part !== null).join(', ')
+  const width = type === undefined ? null : `${formatBits(option.bits)} bits`
+  const weighing = weighted === true ? 'weighed by importance' : null
+  const method = type === undefined ? option.method : null // the type says it
+  return [width, grain, sign, weighing, method, ...others].filter((part) => part !== null).join(', ')
 }
 
 /** Narrow to wide; of one width, small to large. */
@@ -63,6 +90,14 @@ export function neighbour(options: readonly PlanOption[], current: string, direc
   const sorted = [...options].sort(byWidth)
   const at = sorted.findIndex((option) => option.id === current)
   return at < 0 ? null : (sorted[at + direction] ?? null)
+}
+
+/** Where the slider goes: from the narrowest to the widest options that are still codes, in steps of a twentieth. */
+export function bitRange(options: readonly LayerOptions[] | null): { min: number; max: number } {
+  const widths = (options ?? []).flatMap((layer) => layer.options.map(({ bits }) => bits)).filter((bits) => bits < 16)
+  if (widths.length === 0) return { min: 2, max: 8 }
+  const [min, max] = widths.reduce(([low, high], bits) => [Math.min(low, bits), Math.max(high, bits)], [16, 0])
+  return { min: Math.ceil(min * 20) / 20, max: Math.max(Math.ceil(min * 20) / 20 + 0.05, Math.floor(max * 20) / 20) }
 }
 
 export interface UniformLoss {
@@ -81,4 +116,10 @@ export function uniformLossAt(uniform: readonly FrontPoint[], bytes: number): Un
   if (below.bytes === above.bytes) return { loss: below.loss, below, above }
   const share = (bytes - below.bytes) / (above.bytes - below.bytes)
   return { loss: Math.exp(Math.log(below.loss) * (1 - share) + Math.log(above.loss) * share), below, above }
+}
+
+/** 'Planned 4.5 bits', with the export format where it is not the checkpoint's usual one. */
+export function planName(plan: Plan, { format, checkpoint }: Pick<Project, 'format' | 'checkpoint'>): string {
+  const usual = checkpoint.exports.find(({ reason }) => reason === null)?.format ?? format
+  return `Planned ${formatBits(plan.predicted.averageBits)} bits${format === usual ? '' : `, ${format ?? ''}`}`
 }

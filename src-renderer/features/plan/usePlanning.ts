@@ -4,9 +4,7 @@ import { useLathe } from '../../api/lathe.ts'
 import { type Draft, usePlan } from '../../stores/plan.ts'
 import { useProject } from '../../stores/project.ts'
 import { latest } from '../latest.ts'
-
-export const minBits = 2
-export const maxBits = 8
+import { bitRange } from './planRows.ts'
 
 interface Question extends Draft {
   project: string
@@ -55,10 +53,12 @@ export function usePlanning() {
     return { least, most }
   })
   /** Where the slider stands. A budget in bytes has no width of its own: the plan's average stands for it. */
+  const range = computed(() => bitRange(projects.options))
   const bits = computed(() => {
     const { budget } = store.draft
-    const value = 'bits' in budget ? budget.bits : (store.plan?.predicted.averageBits ?? minBits)
-    return Math.min(maxBits, Math.max(minBits, value))
+    const { min, max } = range.value
+    const value = 'bits' in budget ? budget.bits : (store.plan?.predicted.averageBits ?? min)
+    return Math.min(max, Math.max(min, value))
   })
-  return { fault, bounds, bits }
+  return { fault, bounds, bits, range }
 }

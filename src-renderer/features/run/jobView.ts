@@ -26,6 +26,8 @@ export const unitTitle: Record<JobKind, string> = {
   evaluate: 'batches',
   front: 'steps',
   export: 'steps',
+  convert: 'steps',
+  importance: 'steps',
 }
 export const resultStep: Record<JobKind, { title: string; step: Step }> = {
   score: { title: 'See the scores', step: 'inspect' },
@@ -34,6 +36,8 @@ export const resultStep: Record<JobKind, { title: string; step: Step }> = {
   evaluate: { title: 'Compare', step: 'compare' },
   front: { title: 'Compare', step: 'compare' },
   export: { title: 'See the files', step: 'export' },
+  convert: { title: 'See the files', step: 'convert' },
+  importance: { title: 'Plan with it', step: 'plan' },
 }
 export const canResume = (job: Job): boolean =>
   job.state === 'failed' || job.state === 'cancelled' || job.state === 'interrupted'

@@ -3,6 +3,7 @@ import { type Step, steps } from '../../stores/session.ts'
 
 export const shortcuts: { what: string; keys: string[] }[] = [
   { what: 'Go to a step', keys: ['1', '…', '7'] },
+  { what: 'Convert a checkpoint', keys: ['8'] },
   { what: 'Open a checkpoint', keys: ['Ctrl', 'O'] },
   { what: 'Undo, redo in Plan', keys: ['Ctrl', 'Z', 'Shift'] },
   { what: 'Search the layer table', keys: ['/'] },
@@ -36,7 +37,7 @@ export function shortcutFor(event: KeyboardEvent, actions: ShortcutActions): (()
   if (withCommand || event.altKey) return null
   if (event.key === '?') return () => actions.help()
   if (event.key === '/') return () => actions.search()
-  const step = steps[Number(event.key) - 1]
+  const step = [...steps, 'convert' as const][Number(event.key) - 1]
   return step ? () => actions.go(step) : null
 }
 

@@ -1,12 +1,12 @@
 import type { Job } from '../../../src-preload/contract/job.ts'
 import type { Project } from '../../../src-preload/contract/project.ts'
 import type { Plan } from '../../../src-preload/contract/plan.ts'
-import { type Step, steps } from '../../stores/session.ts'
+import { type ProjectStep, steps } from '../../stores/session.ts'
 import { baseName, formatBits, formatBytes, formatPercent } from '../../ui/format.ts'
 import type { IconName } from '../../ui/icons.ts'
 
 export interface StepState {
-  step: Step
+  step: ProjectStep
   title: string
   icon: IconName
   state: 'todo' | 'done' | 'busy' | 'failed'
@@ -22,7 +22,7 @@ interface Seen {
   running: Job | null
 }
 
-const titles: Record<Step, string> = {
+const titles: Record<ProjectStep, string> = {
   home: 'Home',
   inspect: 'Inspect',
   data: 'Data',
@@ -37,7 +37,7 @@ const todo = (note: string): Told => ({ state: 'todo', note })
 const done = (note: string): Told => ({ state: 'done', note })
 const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`
 
-function told(step: Step, seen: Seen): Told {
+function told(step: ProjectStep, seen: Seen): Told {
   const { project, plan, running } = seen
   if (step === 'home') return project ? done(project.name) : todo('Open a checkpoint')
   if (!project) return todo('')
@@ -70,7 +70,7 @@ function told(step: Step, seen: Seen): Told {
   }
 }
 
-const icons: Record<Step, IconName> = {
+const icons: Record<ProjectStep, IconName> = {
   home: 'home',
   inspect: 'inspect',
   data: 'data',

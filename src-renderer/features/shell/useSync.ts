@@ -14,6 +14,8 @@ const endings: Record<Job['kind'], { title: string; step: Step }> = {
   sensitivity: { title: 'Plan', step: 'plan' },
   score: { title: 'Inspect', step: 'inspect' },
   export: { title: 'See the files', step: 'export' },
+  convert: { title: 'See the files', step: 'convert' },
+  importance: { title: 'Plan', step: 'plan' },
 }
 
 /** Keeps the stores equal to what Lathe says: first load, snapshots pushed later, and a fresh look after a reconnect. */

@@ -28,6 +28,7 @@ export function emptyProject(): Project {
     folder,
     name: 'novels-5m',
     device: 'cpu',
+    format: 'onnx',
     checkpoint: made.checkpoint,
     data: null,
     scores: [],
@@ -118,6 +119,7 @@ export function createDouble(start: Project = emptyProject()): Double {
       id,
       name,
       recipeId: id,
+      format: project.format ?? 'onnx',
       bytes: plan.predicted.bytes,
       averageBits: plan.predicted.averageBits,
       predictedLoss: plan.predicted.loss,
@@ -137,6 +139,7 @@ export function createDouble(start: Project = emptyProject()): Double {
       const loss = evaluation.metrics.klDivergence ?? { value: 0, low: 0, high: 0 }
       return {
         variant: evaluation.variant,
+        format: variant?.format ?? null,
         label: variant?.name ?? 'Original',
         kind: variant ? (variant.uniform ? 'uniform' : 'planned') : 'original',
         bytes: evaluation.bytes,
@@ -183,6 +186,11 @@ export function createDouble(start: Project = emptyProject()): Double {
         nonFinite: 0,
       }
     },
+    'checkpoint.documents': () => ({
+      config: '{\n  "model_type": "llama"\n}',
+      tokenizer: { kind: 'BPE', entries: 2048, special: 3 },
+      chatTemplate: '{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}',
+    }),
     'data.describe': () => made.data,
     'project.recent': () => [
       {
@@ -213,6 +221,7 @@ export function createDouble(start: Project = emptyProject()): Double {
     'project.get': () => project,
     'project.forget': () => ({}),
     'project.setDevice': ({ device }) => change({ device }),
+    'project.setFormat': ({ format }) => change({ format }),
     'project.setData': ({ path }) => {
       if (path?.includes('missing'))
         throw new Fault('not-found', 'There is no data at this path.', {
@@ -304,6 +313,35 @@ export function createDouble(start: Project = emptyProject()): Double {
           ],
         })
       }),
+    'convert.plan': ({ parameters }) => {
+      const bits =
+        { float32: 32, keep: 32, F16: 16, int8: 8, Q8_0: 8.5, int4: 4, Q4_K: 4.5 }[String(parameters.type)] ?? 32
+      const layers = made.layers.filter((row) => row.compressible)
+      const rows = layers.map(({ name, parameters: weights }) => ({
+        name,
+        option: bits === 32 ? 'keep' : `to-${bits}`,
+        method: bits === 32 ? 'keep' : 'rtn',
+        bits,
+        bytes: (weights * bits) / 8,
+      }))
+      return { bytes: 24_000 + rows.reduce((sum, row) => sum + row.bytes, 0), layers: rows }
+    },
+    'convert.start': ({ format }) =>
+      begin('convert', `Convert novels-5m to ${format}`, 'model.layers.3.mlp.up_proj.weight', () => undefined),
+    'convert.get': () => ({
+      format: 'gguf',
+      folder: '/home/someone/models',
+      files: [
+        {
+          path: '/home/someone/models/novels-5m-Q4_K.gguf',
+          bytes: 3_100_000,
+          sha256: 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c',
+        },
+      ],
+      verified: ['Reopened: 58 tensors, each as it was meant'],
+      plannedBytes: 3_100_000,
+    }),
+    'importance.start': () => begin('importance', 'Measure importance', 'window 3', () => undefined),
     'job.list': () => double.jobs,
     'job.cancel': ({ job }) => (setJob(job, { state: 'cancelled' }), {}),
     'job.resume': ({ job }) => (setJob(job, { state: 'running' }), {}),

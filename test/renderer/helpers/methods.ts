@@ -19,6 +19,11 @@ const method = (
   ...more,
 })
 
+const schema = (properties: Record<string, Record<string, string | number | boolean | string[]>>) => ({
+  type: 'object',
+  properties,
+})
+
 export const methods: MethodSummary[] = [
   method('lim', 'score', 'Layer input modification', {
     summary: 'How much a block turns its input: one minus the cosine of input and output.',
@@ -36,11 +41,39 @@ export const methods: MethodSummary[] = [
   method('onnx', 'export', 'ONNX', {
     summary: 'One file that plain ONNX Runtime runs as it is.',
     cost: 'writes the file',
-    file: { extension: '.onnx', takes: ['graph'] },
+    file: { extension: '.onnx', converts: true },
+    parameters: schema({
+      type: {
+        type: 'string',
+        enum: ['float32', 'int8', 'int4'],
+        default: 'float32',
+        description: 'What weights become.',
+      },
+    }),
+  }),
+  method('gguf', 'export', 'GGUF', {
+    summary: 'For llama.cpp and what is built on it.',
+    cost: 'writes the file',
+    file: { extension: '.gguf', converts: true },
+    parameters: schema({
+      type: {
+        type: 'string',
+        enum: ['keep', 'F16', 'Q8_0', 'Q4_K'],
+        default: 'keep',
+        description: 'Type of the matrices.',
+      },
+      pure: { type: 'boolean', default: false, description: 'Every matrix in exactly this type.' },
+      weighted: { type: 'boolean', default: false, description: 'Weigh the rounding.' },
+      splitBytes: { type: 'integer', minimum: 0, default: 0, description: 'Largest size of one file in bytes.' },
+    }),
+  }),
+  method('gptq', 'export', 'GPTQ', {
+    summary: 'Packed 4-bit weights for GPU servers.',
+    file: { extension: '', converts: false },
   }),
   method('safetensors', 'export', 'Packed safetensors', {
     summary: 'Packed codes and scales; every other tensor as it was.',
     cost: 'writes the file',
-    file: { extension: '.safetensors', takes: ['safetensors'] },
+    file: { extension: '.safetensors', converts: false },
   }),
 ]

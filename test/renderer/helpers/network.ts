@@ -13,7 +13,7 @@ const baseBytes = 24_000
 
 function layer(name: string, role: Role, block: number | null, shape: number[], compressible = true): LayerSummary {
   const parameters = shape.reduce((a, b) => a * b, 1)
-  return { name, role, block, shape, dtype: 'float32', bytes: parameters * 4, parameters, compressible }
+  return { name, role, block, shape, dtype: 'float32', bytes: parameters * 4, stored: null, parameters, compressible }
 }
 
 export const layers: LayerSummary[] = [
@@ -50,6 +50,15 @@ export const checkpoint: CheckpointSummary = {
   layers,
   fingerprint: 'f'.repeat(64),
   notices: [],
+  exports: [
+    { format: 'onnx', reason: null },
+    { format: 'gguf', reason: null },
+    { format: 'safetensors', reason: null },
+    { format: 'gptq', reason: 'layer widths must be multiples of 128' },
+  ],
+  tied: [],
+  licence: 'mit',
+  documents: ['config', 'tokenizer', 'chat-template'],
   card: { context: '512', vocabulary: '2,048', 'hidden width': '256', heads: '8 (4 key-value)', dtype: 'float32' },
 }
 

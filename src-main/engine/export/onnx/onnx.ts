@@ -1,5 +1,5 @@
-import { z } from 'zod'
 import { defineExporter, refusesGraphless } from '../define.ts'
+import { convertOptions, onnxParameters } from './convert.ts'
 import { planBytes } from './plan.ts'
 import { exportOnnx } from './write.ts'
 
@@ -13,9 +13,10 @@ export const onnx = defineExporter({
   cost: 'one pass over the weights; memory of one layer',
   needs: ['weights'],
   version: 1,
-  params: z.object({}),
+  params: onnxParameters,
   extension: '.onnx',
   refuses: refusesGraphless,
   planBytes: (network) => planBytes(network, 'packed'),
+  convert: convertOptions,
   write: (args, context) => exportOnnx(args, 'packed', 'onnx', context),
 })

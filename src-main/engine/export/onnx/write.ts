@@ -46,7 +46,8 @@ async function writeInto(
 ): Promise<Exported> {
   const { network, artifacts, dataset, overwrite, plannedBytes } = args
   const read = artifactReader(args)
-  const assembled = assemble(network, new Map(artifacts.map(({ layer }) => [layer, formOf(read(layer))])), style)
+  const changed = [...artifacts.map(({ layer }) => layer), ...(args.options?.keys() ?? [])]
+  const assembled = assemble(network, new Map(changed.map((layer) => [layer, formOf(read(layer))])), style)
   const whole = measureExternal(assembled.graph, { location: '', thresholdBytes: Infinity }).modelBytes
   const data = whole > limits.modelBytes ? `${target.file}.${contentKey(args)}.data` : null
   const staging = openStaging(target.folder, whole)
@@ -55,7 +56,7 @@ async function writeInto(
     const counted = progressOf(weights, whole, context)
     const files = writeModel(staging, assembled.graph, counted, target.file, data, limits.tensorBytes)
     context.progress({ fraction: 0.7, step: 'checking the written file' })
-    const compressed = new Set(artifacts.map(({ layer }) => layer))
+    const compressed = new Set(changed)
     // Only here: the registry of formats is read by programs that must not load ONNX Runtime.
     const { verifyExport } = await import('./verify.ts')
     const verified = await verifyExport(
@@ -111,9 +112,10 @@ function writeModel(
 }
 
 /** Part of the data file's name: another recipe never replaces data an older model still refers to. */
-function contentKey({ network, artifacts }: ExportArguments): string {
+function contentKey({ network, artifacts, options }: ExportArguments): string {
   const hash = createHash('sha256').update(network.fingerprint)
   for (const { layer, sha256 } of artifacts) hash.update(`\n${layer} ${sha256}`)
+  for (const [layer, { id }] of options ?? []) hash.update(`\n${layer} ${id}`)
   return hash.digest('hex').slice(0, 8)
 }
 
