@@ -8,6 +8,8 @@ export interface Heads {
   heads: number
   size: number
   mask: string | null // float value that is added to the scores [batch, heads, time, time], by broadcasting
+  /** The mask is one for each member of a group: added to scores [batch / groups, groups, heads, time, time]. */
+  groups?: number
 }
 
 export interface QueryKeyValue {
@@ -27,11 +29,26 @@ export function buildEncoderAttention(b: GraphBuilder, module: string, { q, k, v
   const value = turn(v, `${module}.value`, [0, 2, 1, 3])
   const scaled = b.op('Mul', [query, b.scalar('attention_scale', 1 / Math.sqrt(size))], `${module}.query.scaled`)
   const scores = b.op('MatMul', [scaled, key], `${module}.scores`)
-  const masked = how.mask === null ? scores : b.op('Add', [scores, how.mask], `${module}.scores.masked`)
+  const masked = how.mask === null ? scores : addMask(b, module, scores, { ...how, mask: how.mask })
   const weights = b.op('Softmax', [masked], `${module}.weights`, { axis: int(-1) })
   const mixed = b.op('MatMul', [weights, value], `${module}.mixed.heads`)
   const back = b.op('Transpose', [mixed], `${module}.mixed.tokens`, { perm: ints([0, 2, 1, 3]) })
   return b.op('Reshape', [back, rowsOf(b, heads * size)], `${module}.mixed`)
+}
+
+function addMask(b: GraphBuilder, module: string, scores: string, how: Heads & { mask: string }): string {
+  const { groups, heads, mask } = how
+  if (groups === undefined) return b.op('Add', [scores, mask], `${module}.scores.masked`)
+  const shape = b.op('Shape', [scores], `${module}.scores.shape`)
+  const time = b.op('Shape', [scores], `${module}.scores.sides`, { start: int(2) })
+  const leading = b.once(`grouped.${groups}.${heads}`, (name) => b.integers(name, [-1, groups, heads]))
+  const grouped = b.op('Concat', [leading, time], `${module}.scores.groups`, { axis: int(0) })
+  const sum = b.op(
+    'Add',
+    [b.op('Reshape', [scores, grouped], `${module}.scores.grouped`), mask],
+    `${module}.scores.sum`,
+  )
+  return b.op('Reshape', [sum, shape], `${module}.scores.masked`)
 }
 
 /** What a Reshape takes to make rows [n, width]. */

@@ -77,8 +77,25 @@ export class Settings {
     return value as number[]
   }
 
+  /** A list of whole numbers, negative ones among them. */
+  whole(field: string): number[] {
+    const value = this.map.get(field)
+    if (!Array.isArray(value) || !value.every((x) => Number.isSafeInteger(x)))
+      throw this.wrong(field, 'a list of integers')
+    return value as number[]
+  }
+
   isObject(field: string): boolean {
     return this.map.get(field) instanceof Map
+  }
+
+  isList(field: string): boolean {
+    return Array.isArray(this.map.get(field))
+  }
+
+  /** The settings of a part; where the object is missing, all its fields are. */
+  part(field: string): Settings {
+    return this.section(field) ?? new Settings(new Map(), this.file, `${this.prefix}${field}.`)
   }
 
   /** A list of whole numbers from 0 on; null where it is absent. */

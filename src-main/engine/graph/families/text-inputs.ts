@@ -45,6 +45,15 @@ export const counting = (b: GraphBuilder): string =>
     return b.op('Range', [first, timeLength(b), step], name)
   })
 
+/** To be added to scores [batch, heads, time, time]: no token sees what comes after it. */
+export const causalMask = (b: GraphBuilder): string =>
+  b.once('later.mask', (name) => {
+    const place = (axis: number) =>
+      b.op('Unsqueeze', [counting(b), b.integers(`later.axis.${axis}`, [axis])], `later.places.${axis}`)
+    const isLater = b.op('Greater', [place(0), place(1)], 'later')
+    return b.op('Where', [isLater, b.scalar('mask.hidden', hidden), b.scalar('mask.visible', 0)], name)
+  })
+
 /** int64 [batch, time]: as in Liu et al. 2019, "RoBERTa" (fairseq): tokens that are not padding count from
  *  `padding` + 1 on, padding stays at `padding`. */
 export function countingPast(b: GraphBuilder, padding: number): string {
