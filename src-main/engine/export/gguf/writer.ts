@@ -55,18 +55,20 @@ function threaded(path: string, bytes: number): FileWriter | null {
     return null
   }
   let next = 0
-  const failure = () => {
-    const length = Atomics.load(control, RESULT_BYTES)
-    return length < 0 ? diskFault(outcome(-length), path, bytes) : null
-  }
   const outcome = (length: number): unknown => JSON.parse(new TextDecoder().decode(result.slice(0, length)))
+  const checkAlive = (): void => {
+    const length = Atomics.load(control, RESULT_BYTES)
+    if (length >= 0) return
+    const { message, code } = outcome(-length) as { message: string; code?: string }
+    throw diskFault(Object.assign(new Error(message), { code }), path, bytes)
+  }
   /** Waits until the slot is free. */
   const take = (): number => {
     const at = FIRST_SLOT + next
+    checkAlive()
     for (let held = Atomics.load(control, at); held !== 0; held = Atomics.load(control, at)) {
-      const failed = failure()
-      if (failed) throw failed
       Atomics.wait(control, at, held, 1000)
+      checkAlive()
     }
     next = (next + 1) % SLOTS
     return at
@@ -94,8 +96,7 @@ function threaded(path: string, bytes: number): FileWriter | null {
       if (filling >= 0 && filled > 0) hand(filling, filled)
       hand(filling >= 0 && filled === 0 ? filling : take(), -1)
       while (Atomics.load(control, RESULT_BYTES) === 0) Atomics.wait(control, RESULT_BYTES, 0, 1000)
-      const failed = failure()
-      if (failed) throw failed
+      checkAlive()
       return outcome(Atomics.load(control, RESULT_BYTES)) as { bytes: number; sha256: string }
     },
     abandon() {
