@@ -256,9 +256,9 @@ BASE = dict(vocab_size=40, hidden_size=32, intermediate_size=44, num_hidden_laye
 def model(kind, architecture, base=BASE, **more): return dict(base, model_type=kind, architectures=[architecture], **more)
 QWEN3 = model('qwen3', 'Qwen3ForCausalLM', head_dim=16)
 MIXTRAL = model('mixtral', 'MixtralForCausalLM', num_local_experts=4, num_experts_per_tok=2, sliding_window=None)
-QWEN2_MOE = model('qwen2_moe', 'Qwen2MoeForCausalLM', num_experts=6, num_experts_per_tok=2, moe_intermediate_size=24,
+QWEN2_MOE = model('qwen2_moe', 'Qwen2MoeForCausalLM', num_experts=6, num_experts_per_tok=2, moe_intermediate_size=36,
                   shared_expert_intermediate_size=40)
-QWEN3_MOE = model('qwen3_moe', 'Qwen3MoeForCausalLM', head_dim=16, num_experts=5, num_experts_per_tok=3, moe_intermediate_size=20)
+QWEN3_MOE = model('qwen3_moe', 'Qwen3MoeForCausalLM', head_dim=16, num_experts=5, num_experts_per_tok=3, moe_intermediate_size=32)
 GEMMA = {k: v for k, v in dict(BASE, head_dim=16, query_pre_attn_scalar=24, sliding_window=5,
          hidden_activation='gelu_pytorch_tanh', bos_token_id=2).items() if k not in ('hidden_act', 'tie_word_embeddings')}
 GEMMA2 = dict(model('gemma2', 'Gemma2ForCausalLM', GEMMA), attn_logit_softcapping=2.0, final_logit_softcapping=3.0)
