@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { compress } from './verbs/compress.ts'
+import { convert } from './verbs/convert.ts'
 import { demo } from './verbs/demo.ts'
 import { doctor } from './verbs/doctor.ts'
 import { evaluate } from './verbs/evaluate.ts'
 import { front } from './verbs/front.ts'
+import { imatrix } from './verbs/imatrix.ts'
 import { inspect } from './verbs/inspect.ts'
 import { methods } from './verbs/methods.ts'
 import { plan } from './verbs/plan.ts'
@@ -31,16 +33,22 @@ const whole = (least: number, most: number) => (words: string) => {
   return value
 }
 
+const narrowest = 1
+const widest = 16
+
 /** `2..8` -> [2, 8]; `3` -> [3, 3]. */
 export function parseRange(words: string): [number, number] {
   const match = /^(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?$/.exec(words)
   const low = Number(match?.[1])
   const high = Number(match?.[2] ?? match?.[1])
-  if (!match || low < 2 || high > 8 || low > high) throw new InvalidArgumentError('expected a range such as 2..8')
+  if (!match || low < narrowest || high > widest || low > high)
+    throw new InvalidArgumentError('expected a range such as 2..8')
   return [low, high]
 }
 
-const bits = number(2, 32)
+const bits = number(narrowest, 32)
+const formatHelp = 'export format to plan for (default: the project’s, first the one that fits; see lathe methods)'
+const collect = (pair: string, before: string[] = []): string[] => [...before, pair]
 const data = '--data <path>'
 const dataHelp = 'data description (data.yaml), a text file or a folder of images'
 
@@ -77,13 +85,15 @@ export function buildProgram(): Command {
     .option('--bits <average>', 'budget: as many bytes as this width for all layers', bits)
     .option('--bytes <size>', 'budget: size of the exported file in bytes', number(1, Number.MAX_SAFE_INTEGER))
     .option('--uniform', 'one width for all layers')
+    .option('--format <id>', formatHelp)
     .option('--out <file>', 'write the recipe here')
     .action(plan)
   verb('run <model>', 'carry out a recipe; started again, it goes on where it stopped')
     .requiredOption('--recipe <file>', 'from lathe plan')
     .option(data, dataHelp)
     .requiredOption('--out <folder>', 'folder for the exported variant and its report')
-    .option('--format <id>', 'export format (default: the first that fits the checkpoint, see lathe methods)')
+    .option('--format <id>', 'export format (default: the one the recipe was planned for)')
+    .option('--param <key=value>', 'parameter of the export format; again for more', collect)
     .option('--overwrite', 'replace what is there')
     .action(run)
   verb('front <model>', 'predicted and measured accuracy against size')
@@ -91,16 +101,32 @@ export function buildProgram(): Command {
     .option('--bits <range>', 'range of average bits', parseRange, [2, 8] as [number, number])
     .option('--points <n>', 'measured plans', whole(1, 64), 6)
     .option('--no-uniform', 'leave the uniform widths out')
+    .option('--format <id>', formatHelp)
     .option('--html <file>', 'write a page with the chart')
     .action(front)
   verb('compress <model>', 'plan, run, evaluate and export in one')
     .requiredOption(data, dataHelp)
     .requiredOption('--bits <average>', 'budget: as many bytes as this width for all layers', bits)
     .option('--uniform', 'one width for all layers')
-    .option('--format <id>', 'export format (default: the first that fits the checkpoint, see lathe methods)')
+    .option('--format <id>', formatHelp)
+    .option('--param <key=value>', 'parameter of the export format; again for more', collect)
     .requiredOption('--out <path>', 'file or folder to write')
     .option('--overwrite', 'replace what is there')
     .action(compress)
+  verb('convert <model>', 'write a checkpoint in another format, without a plan')
+    .requiredOption('--to <format>', 'gguf, onnx, … (see lathe methods)')
+    .requiredOption('--out <path>', 'file or folder to write')
+    .option('--type <type>', 'what the weights become: Q4_K, int8, … (the same as --param type=…)')
+    .option('--param <key=value>', 'parameter of the format; again for more', collect)
+    .option('--imatrix <file>', 'weigh the rounding by this llama.cpp imatrix file')
+    .option(data, 'or by importance measured on this data')
+    .option('--overwrite', 'replace what is there')
+    .action(convert)
+  verb('imatrix <model>', 'measure how much each input channel matters, as llama.cpp’s imatrix file')
+    .requiredOption(data, dataHelp)
+    .requiredOption('--out <file>', 'file to write')
+    .option('--overwrite', 'replace what is there')
+    .action(imatrix)
   verb('methods', 'every score, quantizer, allocator, evaluator and exporter').action(methods)
   verb('demo', 'the main job on the two samples, in under a minute')
     .option('--out <folder>', 'keep the exports here')

@@ -15,6 +15,8 @@ export interface CommonOptions {
   device?: DeviceId
   project?: string
   split?: 'auto' | 'none'
+  /** Export format to plan for. */
+  format?: string
 }
 
 /** One run of the command line: the app, opened once, and the job it waits for. */
@@ -88,6 +90,11 @@ export async function openWork(
     project = await client.call('project.setDevice', { project: project.folder, device: options.device })
   if (data !== undefined)
     project = await client.call('project.setData', { project: project.folder, path: resolve(data), split })
+  // A scratch project keeps nothing that was not asked for now; a person's own project keeps its format.
+  const usual = project.checkpoint.exports.find(({ reason }) => reason === null)?.format
+  const format = options.format ?? (options.project ? undefined : usual)
+  if (format !== undefined && format !== project.format)
+    project = await client.call('project.setFormat', { project: project.folder, format })
   for (const notice of project.checkpoint.notices) session.say(`note: ${notice}`)
   if (data !== undefined) for (const notice of project.data?.notices ?? []) session.say(`note: ${notice}`)
   return project

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { formatsFor } from '../../../src-preload/contract/methods.ts'
@@ -6,13 +6,21 @@ import type { Recipe } from '../../../src-preload/contract/plan.ts'
 import type { ExportResult } from '../../../src-preload/contract/results.ts'
 import { formatBytes, formatMetric, formatTable } from '../format.ts'
 import { evaluationDocument, latestEvaluation } from '../output.ts'
+import type { Parameters } from '../parameters.ts'
 import { requireMethod, type Session } from '../session.ts'
 
 interface Target {
   out: string
   format: string
+  parameters?: Parameters
   overwrite?: boolean
   evaluate: boolean
+}
+
+/** What a person's own project plans for; undefined where there is none yet. */
+async function formatOfProject({ client }: Session, folder: string | undefined): Promise<string | undefined> {
+  if (folder === undefined || !existsSync(join(resolve(folder), 'lathe.sqlite'))) return undefined
+  return (await client.call('project.open', { folder: resolve(folder) })).format ?? undefined
 }
 
 /** Tells before hours of work what would stop the export after them: a format that is unknown or does not fit, a name that
@@ -20,34 +28,38 @@ interface Target {
 export async function checkTarget(
   session: Session,
   model: string,
-  { format, out, overwrite }: { format?: string; out: string; overwrite?: boolean },
+  { format: asked, out, overwrite, project }: { format?: string; out: string; overwrite?: boolean; project?: string },
 ): Promise<string> {
+  const format = asked ?? (await formatOfProject(session, project))
   if (format !== undefined) await requireMethod(session, 'export', format)
   const checkpoint = await session.client.call('checkpoint.inspect', { path: resolve(model) })
   const methods = await session.client.call('method.list', {})
   const fitting = formatsFor(methods, checkpoint)
   const chosen = format === undefined ? fitting[0] : fitting.find(({ id }) => id === format)
+  const why = checkpoint.exports.find((each) => each.format === format)?.reason ?? 'no format fits it'
   if (!chosen?.file)
-    throw new Fault('unsupported', `${checkpoint.name} cannot be exported as "${format ?? 'any format'}".`, {
+    throw new Fault('unsupported', `${checkpoint.name} cannot be exported as "${format ?? 'any format'}": ${why}.`, {
       hint: `For this checkpoint: ${fitting.map(({ id }) => id).join(', ')}.`,
       data: { field: 'format', found: format ?? '' },
     })
   const path = resolve(out)
   const { extension } = chosen.file
   const found = extname(path).toLowerCase()
-  if (found !== extension && methods.some((method) => method.file?.extension === found))
+  if (found !== '' && found !== extension && methods.some((method) => method.file?.extension === found))
     throw new Fault('bad-arguments', `${out}: a file of ${chosen.title} ends in ${extension}.`, {
       hint: `Name it ${extension}, name a folder, or give another --format.`,
       data: { field: 'out', expected: extension, found },
     })
-  const file = found === extension ? path : join(path, `model${extension}`)
-  if (overwrite !== true && existsSync(file))
+  const file = extension === '' || found === extension ? path : join(path, `model${extension}`)
+  if (overwrite !== true && existsSync(file) && !isEmptyFolder(file))
     throw new Fault('conflict', `${file} already exists.`, {
       hint: 'Choose another name, or give --overwrite.',
       data: { file },
     })
   return chosen.id
 }
+
+const isEmptyFolder = (path: string): boolean => statSync(path).isDirectory() && readdirSync(path).length === 0
 
 export type Delivery = Awaited<ReturnType<typeof deliver>>
 
@@ -59,7 +71,8 @@ export async function deliver(session: Session, project: string, recipe: Recipe,
   const id = job.result
   if (id === null) throw new Fault('internal', 'The run left no variant.')
   const path = resolve(target.out)
-  const exporting = { project, variant: id, format: target.format, path, overwrite: target.overwrite === true }
+  const { format, parameters } = target
+  const exporting = { project, variant: id, format, parameters, path, overwrite: target.overwrite === true }
   const exported = await session.finish(await session.client.call('export.start', exporting))
   const after = await session.client.call('project.get', { project })
   const variant = after.variants.find((each) => each.id === id)
@@ -84,7 +97,9 @@ export async function deliver(session: Session, project: string, recipe: Recipe,
 
 /** Bytes of what a runtime loads: the model and its weights, not the tokenizer and reports beside them. */
 const modelBytes = (made: ExportResult): number =>
-  made.files.filter(({ path }) => /\.(onnx|data|safetensors)$/.test(path)).reduce((sum, file) => sum + file.bytes, 0)
+  made.files
+    .filter(({ path }) => /\.(onnx|data|safetensors|gguf)$/.test(path))
+    .reduce((sum, file) => sum + file.bytes, 0)
 
 export function deliveryWords(delivery: Delivery): string {
   const { original, variant } = delivery

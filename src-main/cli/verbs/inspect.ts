@@ -17,14 +17,16 @@ function words(summary: CheckpointSummary): string {
     layer.role,
     layer.block === null ? '–' : String(layer.block),
     layer.shape.join(' × ') || 'scalar',
-    layer.dtype,
+    layer.stored ?? layer.dtype,
     formatBytes(layer.bytes),
   ])
+  const fits = summary.exports.flatMap(({ format, reason }) => (reason === null ? [format] : []))
   const card = Object.entries(summary.card).map(([name, value]) => `${name} ${value}`)
   return [
     `${summary.name} · ${summary.format} · ${summary.family} · ${formatCount(summary.parameters)} parameters · ${formatBytes(summary.bytes)} · ${summary.blocks} blocks`,
     ...(card.length > 0 ? [card.join(' · ')] : []),
+    ...(fits.length > 0 ? [`can be exported as ${fits.join(', ')}`] : []),
     '',
-    formatTable(['layer', 'role', 'block', 'shape', 'dtype', 'size'], rows),
+    formatTable(['layer', 'role', 'block', 'shape', 'stored as', 'size'], rows),
   ].join('\n')
 }

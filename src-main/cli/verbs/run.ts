@@ -5,6 +5,7 @@ import { Fault } from '../../../src-preload/contract/fault.ts'
 import { type Recipe, recipeSchema } from '../../../src-preload/contract/plan.ts'
 import { type CommonOptions, openWork, withSession } from '../session.ts'
 import { print } from '../output.ts'
+import { conversionParameters } from '../parameters.ts'
 import { checkTarget, deliver, deliveryWords } from './deliver.ts'
 
 interface Options extends CommonOptions {
@@ -12,6 +13,7 @@ interface Options extends CommonOptions {
   data?: string
   out: string
   format?: string
+  param?: string[]
   overwrite?: boolean
 }
 
@@ -62,11 +64,13 @@ export function readRecipe(file: string): Recipe {
 export const run = (model: string, options: Options): Promise<void> =>
   withSession(options, async (session) => {
     const recipe = readRecipe(resolve(options.recipe))
-    const format = await checkTarget(session, model, options)
+    const format = await checkTarget(session, model, { ...options, format: options.format ?? recipe.format })
+    const parameters = await conversionParameters(session, format, options)
     const project = await openWork(session, model, options, options.data)
     const delivery = await deliver(session, project.folder, recipe, {
       ...options,
       format,
+      parameters,
       evaluate: options.data !== undefined,
     })
     print(options, delivery, () => deliveryWords(delivery))
