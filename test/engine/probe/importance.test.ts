@@ -13,6 +13,8 @@ import { entriesOf } from '../../../src-main/engine/probe/importance/names.ts'
 import { readImatrix } from '../../../src-main/engine/probe/importance/read.ts'
 import { encodeImatrix } from '../../../src-main/engine/probe/importance/write.ts'
 import { dataPath, hasData } from '../../helpers/data.ts'
+import { familyCases, writeGoldenFolder } from '../families/golden.ts'
+import { openPath, whole } from '../families/run.ts'
 import { imageData, residualNetwork } from '../score/network.ts'
 
 const quiet = { progress: () => undefined, notify: () => undefined }
@@ -87,6 +89,30 @@ test.skipIf(!hasData)('a language model: the products of each block, under the n
   read('model.layers.2.mlp.up_proj.weight')?.forEach((value, column) =>
     expect(value / (expected[column] as number)).toBeCloseTo(1, 4),
   )
+})
+
+test('experts count the tokens that chose them; of one that none chose nothing is known', async () => {
+  const golden = familyCases.find(({ name }) => name === 'qwen3_moe')
+  if (!golden) throw new Error('no case')
+  const folder = writeGoldenFolder(golden)
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const network = openPath(folder)
+  onTestFinished(() => network.source.close())
+  const one = { size: 1, feeds: { input_ids: whole([[7]]) }, targets: null }
+  const calibrate = {
+    ...{ samples: 1, ids: () => ['one'] },
+    async *batches() {
+      yield await Promise.resolve(one)
+    },
+  }
+  const dataset: Dataset = { ...imageData(1), calibrate }
+  const { layers } = await measureImportance({ network, dataset, samples: 1, device: 'cpu' }, quiet)
+  const counts = (part: string) => layers.filter(({ layer }) => layer.endsWith(part)).map(({ count }) => count)
+  expect(counts('gate_proj.weight').sort()).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 1, 1]) // 3 of 5 in each of 2 blocks
+  const file = temporary('x.imatrix.gguf', encodeImatrix(entriesOf(network), layers, source))
+  const read = readImportance(file, network)
+  for (const { layer, count } of layers.filter(({ layer }) => layer.includes('.experts.')))
+    expect(read(layer)?.every((value) => value === 1)).toBe(count === 0)
 })
 
 /** The older form, values summed over calls. */

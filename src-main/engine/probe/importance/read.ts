@@ -62,7 +62,7 @@ function readGguf(file: SourceFile): Imatrix {
     if (counts.length !== parts) throw wrong(file.path, `${own}: ${counts.length} counts for ${parts} parts`)
     const means = values.map((sum, i) => {
       const count = counts[Math.floor(i / columns)] as number
-      return count > 0 ? sum / count : 0
+      return count > 0 ? sum / count : 1 // an expert that no token chose: nothing is known, as llama-quantize takes it
     })
     return [checked(file.path, { name: own, parts, values: means })]
   })
