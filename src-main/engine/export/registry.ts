@@ -6,6 +6,7 @@ import { gguf } from './gguf/gguf.ts'
 import { gptq } from './gptq/gptq.ts'
 import { onnx } from './onnx/onnx.ts'
 import { onnxFolded } from './onnx/onnx-folded.ts'
+import { transformersJs } from './transformers-js/transformers-js.ts'
 import { safetensors } from './safetensors/safetensors.ts'
 
 /** Every export format, in the order a person sees them. The first that fits a checkpoint is its
@@ -13,6 +14,7 @@ import { safetensors } from './safetensors/safetensors.ts'
 export const exporters: readonly Exporter[] = [
   onnx,
   onnxFolded,
+  transformersJs,
   gguf,
   compressedTensors,
   gptq,

@@ -119,7 +119,7 @@ function contentKey({ network, artifacts, options }: ExportArguments): string {
   return hash.digest('hex').slice(0, 8)
 }
 
-function progressOf(weights: WeightReader, totalBytes: number, context: TaskContext): WeightReader {
+export function progressOf(weights: WeightReader, totalBytes: number, context: TaskContext): WeightReader {
   let done = 0
   return (name) => {
     const bytes = weights(name)
