@@ -8,12 +8,12 @@ import { readRecipe } from '../../src-main/cli/verbs/run.ts'
 import type { Network } from '../../src-main/engine/checkpoint/network.ts'
 import { openNetwork, summarise } from '../../src-main/engine/checkpoint/open.ts'
 import { openDataset } from '../../src-main/engine/data/open.ts'
-import { openTokenizer } from '../../src-main/engine/data/text/tokenizer.ts'
+import { openTokenizer, tokenizerFrom } from '../../src-main/engine/data/text/tokenizer.ts'
 import { exporterOf } from '../../src-main/engine/tasks/export.ts'
 
 export interface Row {
   id: string
-  door?: 'data' | 'tokenizer' | 'recipe' | 'export' // default: a checkpoint to open
+  door?: 'data' | 'tokenizer' | 'vocabulary' | 'recipe' | 'export' // default: a checkpoint to open
   opens?: string // for a reader of the manifest: file below the case's folder, or 'folder'
   network?: 'vision' | 'language' // the sample that the data is for
   overwrite?: boolean // of an export
@@ -103,6 +103,19 @@ export const doors: Record<NonNullable<Row['door']> | 'open', Door> = {
     longestMs: 2000,
     growthBytes: 64 * mebibytes,
     attempt: async (path) => ({ tokens: openTokenizer(path, 500).encode('The cat sat', 'a probe') }),
+  },
+  vocabulary: {
+    longestMs: 2000,
+    growthBytes: 64 * mebibytes,
+    async attempt(path) {
+      const network = openNetwork(path)
+      try {
+        const own = network.tokenizer
+        return { tokens: own && tokenizerFrom(own.read(), own.file, 500).encode('a', 'a probe') }
+      } finally {
+        network.source.close()
+      }
+    },
   },
   recipe: {
     longestMs: 2000,

@@ -5,18 +5,31 @@ import { join } from 'node:path'
 import { dataCases } from './cases/data.ts'
 import { folderCases } from './cases/folders.ts'
 import { foreignCases } from './cases/foreign.ts'
+import { ggufCases } from './cases/gguf.ts'
 import type { Make } from './cases/make.ts'
 import { onnxCases } from './cases/onnx.ts'
+import { pytorchCases } from './cases/pytorch.ts'
 import { recipeCases } from './cases/recipes.ts'
 import { safetensorsCases } from './cases/safetensors.ts'
 import { targetCases } from './cases/targets.ts'
 import { tokenizerCases } from './cases/tokenizers.ts'
+import { zipCases } from './cases/zip.ts'
 
-export const corpus: ReadonlyMap<string, Make> = new Map(
-  [safetensorsCases, folderCases, foreignCases, onnxCases, dataCases, tokenizerCases, recipeCases, targetCases].flatMap(
-    (cases) => Object.entries(cases),
-  ),
-)
+const kinds = [
+  safetensorsCases,
+  folderCases,
+  foreignCases,
+  ggufCases,
+  pytorchCases,
+  zipCases,
+  onnxCases,
+  dataCases,
+  tokenizerCases,
+  recipeCases,
+  targetCases,
+]
+
+export const corpus: ReadonlyMap<string, Make> = new Map(kinds.flatMap((cases) => Object.entries(cases)))
 
 /** Makes one case in a folder of its own below `base`; returns the path to open. */
 export function makeCase(id: string, base: string): string {

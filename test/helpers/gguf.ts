@@ -41,7 +41,8 @@ const make = (size: number, write: (view: DataView) => void): Uint8Array => {
   return bytes
 }
 export const u32 = (value: number) => make(4, (view) => view.setUint32(0, value, true))
-export const u64 = (value: number | bigint) => make(8, (view) => view.setBigUint64(0, BigInt.asUintN(64, BigInt(value)), true))
+export const u64 = (value: number | bigint) =>
+  make(8, (view) => view.setBigUint64(0, BigInt.asUintN(64, BigInt(value)), true))
 const f32 = (value: number) => make(4, (view) => view.setFloat32(0, value, true))
 export const join = (...parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts)
 export const text = (value: string | Uint8Array): Uint8Array => {
@@ -64,9 +65,20 @@ function encode(value: Value): Uint8Array {
   if ('f32' in value) return typed(6, f32(value.f32))
   if ('bool' in value) return typed(7, Uint8Array.of(Number(value.bool)))
   if ('texts' in value) return encode(list(8, value.texts.map(text)))
-  if ('i32s' in value) return encode(list(5, value.i32s.map((x) => u32(x >>> 0))))
+  if ('i32s' in value)
+    return encode(
+      list(
+        5,
+        value.i32s.map((x) => u32(x >>> 0)),
+      ),
+    )
   if ('f32s' in value) return encode(list(6, value.f32s.map(f32)))
-  return encode(list(0, value.u8s.map((x) => Uint8Array.of(x))))
+  return encode(
+    list(
+      0,
+      value.u8s.map((x) => Uint8Array.of(x)),
+    ),
+  )
 }
 
 export function ggufFile(parts: GgufParts): Uint8Array {

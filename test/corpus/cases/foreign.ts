@@ -13,9 +13,6 @@ const pickle = Buffer.from(
 
 /** Files of other formats, under their own and under borrowed names: told apart by content. */
 export const foreignCases: Record<string, Make> = {
-  'GG01-gguf': file('model.gguf', Buffer.from('GGUF\x03\0\0\0\x7b\0\0\0\0\0\0\0', 'latin1')),
-  'GG01-gguf-as-safetensors': file('model.safetensors', Buffer.from('GGUF\x03\0\0\0{\0\0\0\0\0\0\0', 'latin1')),
-  'GG01-wrong-magic': file('model.gguf', Buffer.from('FUGG\x03\0\0\0', 'latin1')),
   'PK01-pickle-system': file('pytorch_model.bin', pickle),
   'PK04-pickle-as-onnx': file('model.onnx', pickle),
   'PK04-pickle-text': file('model.bin', "cos\nsystem\n(S'true'\ntR."),

@@ -95,7 +95,7 @@ export class Cursor {
     const value = high * 2 ** 32 + this.view.getUint32(offset, true)
     if (value > limit) {
       const exact = this.view.getBigUint64(offset, true)
-      throw this.fault(`${what} is ${exact}, at most ${limit} is read`, {
+      throw this.fault(`${what} is ${exact}, at most ${limit} are read`, {
         code: 'too-large',
         at,
         expected: `at most ${limit}`,
@@ -124,11 +124,12 @@ export class Cursor {
 
   private textLength(what: string, limit: number, details: Details): number {
     const at = this.at
-    const count = this.length(`the length of ${what}`, Number.MAX_SAFE_INTEGER, details)
+    const exact = this.u64(`the length of ${what}`)
+    const count = Number(exact)
     if (count > this.left) {
-      throw this.fault(`${what} of ${count} bytes, the file has ${this.left} left`, {
+      throw this.fault(`${what} of ${exact} bytes, the file has ${this.left} left`, {
         at,
-        found: `${count}`,
+        found: `${exact}`,
         ...details,
       })
     }

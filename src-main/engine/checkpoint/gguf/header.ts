@@ -60,18 +60,20 @@ export function readGgufHeader(file: Bytes): GgufHeader {
   const tensorCount = countOf(cursor, 'the number of tensors', mostTensors, 24)
   const pairCount = countOf(cursor, 'the number of metadata pairs', mostPairs, 13)
   const metadata = new Map<string, MetadataValue>()
+  let alignmentAt = 0
   for (let i = 0; i < pairCount; i++) {
     const at = cursor.at
     const key = readKey(cursor, i)
     if (metadata.has(key)) {
       throw cursor.fault(`metadata key ${JSON.stringify(key.slice(0, 80))} is there twice`, { at, field: key })
     }
+    if (key === 'general.alignment') alignmentAt = cursor.at
     metadata.set(key, readValue(cursor, key))
     if (cursor.at > mostHeaderBytes) {
       throw cursor.fault(`more than ${mostHeaderBytes} bytes of metadata`, { code: 'too-large', at })
     }
   }
-  const alignment = alignmentOf(cursor, metadata)
+  const alignment = alignmentOf(cursor, metadata, alignmentAt)
   const infos = Array.from({ length: tensorCount }, (_, i) => readInfo(cursor, i))
   const headerBytes = cursor.at
   const start = Math.ceil(headerBytes / alignment) * alignment
@@ -117,12 +119,13 @@ function countOf(cursor: Cursor, what: string, limit: number, smallest: number):
   return count
 }
 
-function alignmentOf(cursor: Cursor, metadata: Metadata): number {
+function alignmentOf(cursor: Cursor, metadata: Metadata, at: number): number {
   const field = 'general.alignment'
   const value = metadata.get(field)
   if (!value) return 32
   const wrong = (found: string) =>
     cursor.fault(`${field} is ${found}`, {
+      at,
       field,
       found,
       expected: `a power of two up to ${mostAlignment}, as uint32`,

@@ -66,6 +66,10 @@ interface Known {
 
 /** The configuration, or null with a notice where the architecture or one of its settings is not known. */
 function describe(contents: GgufContents, notices: string[]): Known | null {
+  if (contents.tensors.size === 0) {
+    notices.push('The file has no tensors, only metadata.')
+    return null
+  }
   const id = textOf(contents.metadata, 'general.architecture')
   const architecture = id === undefined ? undefined : architectureById(id)
   if (!architecture) {
@@ -103,7 +107,7 @@ function assemble(files: string[], source: GgufSource): Network {
   if (!model) notices.push(tensorsOnlyNotice)
   const loose = looseLayers(tensors, new Set(model?.layers.map(({ name }) => name)))
   if (model && loose.length > 0) {
-    const names = loose.slice(0, 3).map(({ name }) => name)
+    const names = loose.slice(0, 3).map(({ name }) => JSON.stringify(name).slice(1, -1)) // names may hold anything
     notices.push(
       `${loose.length} tensors of the file are not part of the ${built.family.title} graph: ${names.join(', ')}`,
     )
