@@ -1,38 +1,48 @@
 // Imports nothing but its neighbours: the pool's worker loads this file on its own.
 import type { Arena } from './arena.ts'
-import { type GridSettings, quantizeRows, type QuantizeExports, type RowBlock } from './search.ts'
+import { type BlockExports, type BlockRows, encodeBookChunk, encodeChunk } from './block-job.ts'
+import type { CodebookExports } from './codebook-job.ts'
+import { type GridRows, quantizeChunk, type QuantizeExports } from './search.ts'
 
-/** One block shared among threads. Threads claim chunks of rows with an atomic counter; every chunk is independent. */
-export interface Task {
-  settings: GridSettings
-  block: RowBlock // over shared memory
-  rowsPerChunk: number
+/** A thread's own instance of a kernel, opened once. */
+export type OpenKernel = (name: string) => Arena<unknown>
+
+export const threadKernels = ['quantize', 'ggml-encode', 'ggml-codebook'] as const
+
+export type Job = { job: 'quantize'; rows: GridRows } | { job: 'blocks'; rows: BlockRows }
+
+/** One job shared among threads. They claim chunks with an atomic counter. */
+export type Task = Job & {
   next: Int32Array // [1] next chunk to claim
   states: Int32Array // [chunks] 0 open, DONE, or BAD
-  bad: Float64Array // [chunks] flat index of the first weight that is not finite
+  bad: Float64Array // [chunks] flat index of the first weight that does not fit
 }
 
 export const DONE = 1
 export const BAD = 2
 
 /** Works on chunks until none is left to claim. */
-export function runChunks(kernel: Arena<QuantizeExports>, task: Task): void {
+export function runChunks(open: OpenKernel, task: Task): void {
   for (;;) {
     const chunk = Atomics.add(task.next, 0, 1)
     if (chunk >= task.states.length) return
-    runChunk(kernel, task, chunk)
+    runChunk(open, task, chunk)
   }
 }
 
-export function runChunk(kernel: Arena<QuantizeExports>, task: Task, chunk: number): void {
-  const begin = chunk * task.rowsPerChunk
-  const bad = quantizeRows(
-    kernel,
-    task.settings,
-    task.block,
-    begin,
-    Math.min(begin + task.rowsPerChunk, task.block.rows),
-  )
+/** One chunk's work: the flat index of the first weight that does not fit, or -1. Every chunk is independent of the others,
+ *  so any number of threads gives the same bytes. */
+function workOn(open: OpenKernel, task: Task, chunk: number): number {
+  if (task.job === 'quantize') return quantizeChunk(open('quantize') as Arena<QuantizeExports>, task.rows, chunk)
+  const kernel = open('ggml-encode') as Arena<BlockExports>
+  const { rows } = task
+  const { codebook } = rows
+  if (codebook === null) return encodeChunk(kernel, rows, chunk)
+  return encodeBookChunk(kernel, open('ggml-codebook') as Arena<CodebookExports>, { ...rows, codebook }, chunk)
+}
+
+export function runChunk(open: OpenKernel, task: Task, chunk: number): void {
+  const bad = workOn(open, task, chunk)
   task.bad[chunk] = bad
   Atomics.store(task.states, chunk, bad < 0 ? DONE : BAD)
   Atomics.notify(task.states, chunk)

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Arena } from './arena.ts'
-import { BAD, runChunk, runChunks, type Task } from './chunks.ts'
+import { BAD, type Job, runChunk, runChunks, type Task, threadKernels } from './chunks.ts'
 import { kernelFile, kernelModule, openKernel } from './load.ts'
 import type { GridSettings, QuantizeExports, RowBlock } from './search.ts'
 
@@ -9,53 +9,67 @@ const CHUNK_WEIGHTS = 1 << 15
 const WAIT_MS = 20_000 // a chunk takes milliseconds; a thread silent for this long is given up
 const MOST_THREADS = 16
 
-let kernel: Arena<QuantizeExports> | null = null
+const kernels = new Map<string, Arena<unknown>>()
 let workers: Worker[] = []
 let broken = false // a thread could not start or died: the calling thread works alone from then on
 
+function open(name: string): Arena<unknown> {
+  const known = kernels.get(name)
+  if (known !== undefined) return known
+  const kernel = openKernel<unknown>(name)
+  kernels.set(name, kernel)
+  return kernel
+}
+
 /** The calling thread's own instance of the quantize kernel. */
-export const ownKernel = (): Arena<QuantizeExports> => (kernel ??= openKernel<QuantizeExports>('quantize'))
+export const ownKernel = (): Arena<QuantizeExports> => open('quantize') as Arena<QuantizeExports>
 
 /** Memory that all threads see. */
 export const sharedFloats = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(length * 4))
 export const sharedBytes = (length: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(length))
 
-/** Quantizes all rows of a block, whose arrays must be shared memory when `threads` > 1. The caller works too and waits
- *  for the others, so this returns when all is done. Same bytes for any number of threads.
- *  Returns the flat index of the first weight that is not finite, or -1. */
-export function quantizeBlock(settings: GridSettings, block: RowBlock, threads = availableParallelism()): number {
-  const rowsPerChunk = Math.max(1, Math.floor(CHUNK_WEIGHTS / block.cols))
-  const chunks = Math.ceil(block.rows / rowsPerChunk)
-  const control = new SharedArrayBuffer(8 + chunks * 12) // fresh for each block: a late thread finds nothing to claim
+/** Rows of a chunk: some milliseconds of work. */
+export const chunkRows = (cols: number): number => Math.max(1, Math.floor(CHUNK_WEIGHTS / cols))
+
+/** Hands a job to helping threads, of which the caller is one once it calls `finish`. Arrays must be shared memory when
+ *  `threads` > 1. */
+export function start(job: Job, threads = availableParallelism()): Task {
+  const chunks = Math.ceil(job.rows.rows / job.rows.rowsPerChunk)
+  const control = new SharedArrayBuffer(8 + chunks * 12) // fresh for each job: a late thread finds nothing to claim
   const task: Task = {
-    settings,
-    block,
-    rowsPerChunk,
+    ...job,
     next: new Int32Array(control, 0, 1),
     bad: new Float64Array(control, 8, chunks),
     states: new Int32Array(control, 8 + chunks * 8, chunks),
   }
-  const helpers = helpersFor(Math.min(threads, MOST_THREADS, chunks) - 1)
-  for (const helper of helpers) helper.postMessage(task)
-  runChunks(ownKernel(), task)
-  for (let chunk = 0; chunk < chunks; chunk++) {
+  for (const helper of helpersFor(Math.min(threads, MOST_THREADS, chunks) - 1)) helper.postMessage(task)
+  return task
+}
+
+/** Works with the others until all is done. Returns the flat index of the first weight that does not fit, or -1. */
+export function finish(task: Task): number {
+  runChunks(open, task)
+  for (let chunk = 0; chunk < task.states.length; chunk++) {
     if (Atomics.load(task.states, chunk) !== 0 || Atomics.wait(task.states, chunk, 0, WAIT_MS) !== 'timed-out') continue
     giveUp()
-    runChunk(ownKernel(), task, chunk)
+    runChunk(open, task, chunk)
   }
   const failed = task.states.findIndex((state) => state === BAD)
   return failed < 0 ? -1 : (task.bad[failed] ?? 0)
+}
+
+/** Quantizes all rows of a block, whose arrays must be shared memory when `threads` > 1. Same bytes for any number of
+ *  threads. Returns the flat index of the first weight that is not finite, or -1. */
+export function quantizeBlock(settings: GridSettings, block: RowBlock, threads?: number): number {
+  return finish(start({ job: 'quantize', rows: { ...block, settings, rowsPerChunk: chunkRows(block.cols) } }, threads))
 }
 
 /** Up to `count` running threads; they never keep the process alive. */
 function helpersFor(count: number): Worker[] {
   while (!broken && workers.length < count) {
     try {
-      const worker = new Worker(kernelFile('worker.mjs'), {
-        workerData: { module: kernelModule('quantize') },
-        execArgv: [],
-        name: 'kernel',
-      })
+      const modules = Object.fromEntries(threadKernels.map((name) => [name, kernelModule(name)]))
+      const worker = new Worker(kernelFile('worker.mjs'), { workerData: modules, execArgv: [], name: 'kernel' })
       worker.on('error', giveUp)
       worker.unref()
       workers.push(worker)

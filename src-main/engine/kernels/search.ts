@@ -130,3 +130,14 @@ export function quantizeRows(
   block.zeros.set(kernel.bytes(zeros, rows * groups), begin * groups)
   return -1
 }
+
+/** A block, how to quantize it, and how many rows a thread takes at a time. */
+export interface GridRows extends RowBlock {
+  settings: GridSettings
+  rowsPerChunk: number
+}
+
+export function quantizeChunk(kernel: Arena<QuantizeExports>, rows: GridRows, chunk: number): number {
+  const begin = chunk * rows.rowsPerChunk
+  return quantizeRows(kernel, rows.settings, rows, begin, Math.min(begin + rows.rowsPerChunk, rows.rows))
+}

@@ -68,8 +68,6 @@ export function configure(
   for (let i = 0; i < dims / 2; i++) halfSize *= levels
 }
 
-// @ts-ignore: decorator
-@inline
 function align(address: usize): usize {
   return (address + 15) & ~15
 }
@@ -98,8 +96,6 @@ function lay(scratch: usize): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function sumsOf(which: i32, slot: i32): usize {
   return sums + (((which * (256 / dims) + slot) * words) << 2)
 }
@@ -146,7 +142,7 @@ function fillSlot(slot: i32, x: usize, h: usize, odd: bool): void {
   const tableB = tables + ((2 * halfSize) << 2)
   const tableC = tables + ((4 * halfSize) << 2)
   for (let w = 0; w < words; w++) {
-    const first = <usize>load<u16>(halves + (w << 2)) << 2
+    const first = (<usize>load<u16>(halves + (w << 2))) << 2
     const second = (<usize>load<u16>(halves + (w << 2), 2) + halfSize) << 2
     let sum = load<f32>(tables + first) + load<f32>(tables + second)
     const least = min<f32>(load<f32>(tableC + first), load<f32>(tableC + second))
@@ -167,11 +163,8 @@ function scan(a: usize, b: usize, s: f32): f32 {
   let where = i32x4.splat(0)
   let index = i32x4(0, 1, 2, 3)
   const four = i32x4.splat(4)
-  for (let at: usize = 0, end = <usize>words << 2; at < end; at += 16) {
-    const cost = f32x4.mul(
-      scale,
-      f32x4.sub(f32x4.mul(scale, v128.load(b + at)), f32x4.mul(two, v128.load(a + at))),
-    )
+  for (let at: usize = 0, end = (<usize>words) << 2; at < end; at += 16) {
+    const cost = f32x4.mul(scale, f32x4.sub(f32x4.mul(scale, v128.load(b + at)), f32x4.mul(two, v128.load(a + at))))
     const better = f32x4.lt(cost, least)
     least = v128.bitselect(cost, least, better)
     where = v128.bitselect(index, where, better)
@@ -197,8 +190,6 @@ function scan(a: usize, b: usize, s: f32): f32 {
   return best
 }
 
-// @ts-ignore: decorator
-@inline
 function envelopeOf(slot: i32, isTurned: bool): usize {
   return envelope + (slot * 2 + <i32>isTurned) * ENVELOPE
 }
@@ -250,8 +241,6 @@ function take(slot: i32, word: i32, isTurned: bool): void {
   sumB += load<f32>(sumsOf(2, slot) + (word << 2))
 }
 
-// @ts-ignore: decorator
-@inline
 function isOdd(group: i32): bool {
   return even && (popcnt<u32>(load<u8>(signsAt + group)) & 1) == 1
 }
@@ -329,8 +318,6 @@ function bestScale(r: i32, x: usize): f32 {
   return best
 }
 
-// @ts-ignore: decorator
-@inline
 function factorOf(code: i32): f32 {
   return base + step * <f32>code
 }
@@ -381,20 +368,18 @@ function evenOut(x: usize, h: usize): void {
     for (let j = 0; j < dims; j++) {
       const at = (slot * dims + j) << 2
       const level = load<u8>(digits + word * dims + j)
-      const cost = load<f32>(h + at) * abs<f32>(load<f32>(x + at)) * load<f32>(levelValues + (<i32>level << 2))
+      const cost = load<f32>(h + at) * abs<f32>(load<f32>(x + at)) * load<f32>(levelValues + ((<i32>level) << 2))
       if (cost >= least) continue
       least = cost
       place = slot * dims + j
     }
     const group = signsAt + (place >> 3)
-    store<u8>(group, <u8>(<i32>load<u8>(group) ^ (1 << (place & 7))))
+    store<u8>(group, <u8>((<i32>load<u8>(group)) ^ (1 << (place & 7))))
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function put(address: usize, bits: i32): void {
-  store<u8>(address, load<u8>(address) | <u8>bits)
+  store<u8>(address, load<u8>(address) | (<u8>bits))
 }
 
 function pack(out: usize): void {
@@ -444,7 +429,7 @@ function encodeBlock(x: usize, h: usize, out: usize, blockBytes: i32): void {
   const perGroup = 8 / dims
   for (let g = 0; g < 32; g++) {
     let signs = 0
-    for (let j = 0; j < 8; j++) signs |= <i32>(load<f32>(x + ((g * 8 + j) << 2)) < 0) << j
+    for (let j = 0; j < 8; j++) signs |= (<i32>(load<f32>(x + ((g * 8 + j) << 2)) < 0)) << j
     store<u8>(signsAt + g, <u8>signs)
     for (let part = 0; part < perGroup; part++) {
       const slot = g * perGroup + part
@@ -485,7 +470,15 @@ function encodeBlock(x: usize, h: usize, out: usize, blockBytes: i32): void {
 
 /** [rows, cols] float32 at x, importance [cols] at h, blocks row after row at `out`; cols is a multiple of 256. The host
  *  has put the words' digits (u8) and, 16-aligned behind them, the level values (f32) at `scratch`. */
-export function encodeRows(x: usize, h: usize, out: usize, rows: i32, cols: i32, blockBytes: i32, scratch: usize): void {
+export function encodeRows(
+  x: usize,
+  h: usize,
+  out: usize,
+  rows: i32,
+  cols: i32,
+  blockBytes: i32,
+  scratch: usize,
+): void {
   lay(scratch)
   for (let row = 0; row < rows; row++) {
     for (let col = 0; col < cols; col += 256) {

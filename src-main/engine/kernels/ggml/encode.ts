@@ -1,11 +1,23 @@
-// Weights to blocks of a GGUF type.
+// Weights to blocks of a GGUF type: the door of assembly/ggml-encode.ts.
 import { Fault } from '../../../../src-preload/contract/fault.ts'
-import { halfBytesToFloat, bfloatBytesToFloat } from './source.ts'
-import { encodeReference } from './encode.ref.ts'
-import { type GgmlType, ggmlTypes } from './types.ts'
+import type { BlockRows } from '../block-job.ts'
+import type { Task } from '../chunks.ts'
+import { chunkRows, finish, sharedBytes, start } from '../pool.ts'
+import { codebookSettings } from './codebook/encode.ts'
+import { type CodebookType, codebookLayouts } from './codebook/layout.ts'
+import { effortFor, trialSize } from './effort.ts'
+import { weigh } from './importance.ts'
+import { largestMagnitude, valueOf } from './limits.ts'
+import { type GgmlType, ggmlTypes, rowBytes, writableTypes } from './types.ts'
 
 /** Element types of the bytes a checkpoint holds its weights in; anything else is handed over as float32. */
-export type SourceType = 'float16' | 'bfloat16' | 'float32'
+export type SourceType = 'float32' | 'float16' | 'bfloat16'
+
+const kinds: Record<SourceType, { kind: number; bytes: number }> = {
+  float32: { kind: 0, bytes: 4 },
+  float16: { kind: 1, bytes: 2 },
+  bfloat16: { kind: 2, bytes: 2 },
+}
 
 export interface EncodeOptions {
   /** How much each column matters, [cols], >= 0: its squared error is weighted by it. Default: all alike. */
@@ -14,6 +26,8 @@ export interface EncodeOptions {
   layer?: string | undefined // for messages
 }
 
+const PIECE_WEIGHTS = 1 << 20
+
 /** Blocks of whole rows. Faults 'bad-arguments' on rows that are no whole blocks and on importance that is negative or not
  *  finite, 'bad-input' on weights that are not finite or beyond what the type holds, 'unsupported' on a type without encoder. */
 export function encodeRows(
@@ -21,10 +35,21 @@ export function encodeRows(
   source: { rows: number; cols: number; weights: Float32Array },
   options: EncodeOptions = {},
 ): Uint8Array {
-  const { weights, cols } = source
-  const bytes = new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)
-  const parts = [...encodeStream(type, 'float32', cols, [bytes], options)]
-  return parts.length === 1 && parts[0] ? parts[0] : new Uint8Array(Buffer.concat(parts))
+  const { weights, rows, cols } = source
+  const step = Math.max(1, Math.floor(PIECE_WEIGHTS / cols))
+  function* pieces() {
+    for (let begin = 0; begin < rows; begin += step) {
+      const part = weights.subarray(begin * cols, Math.min(begin + step, rows) * cols)
+      yield new Uint8Array(part.buffer, part.byteOffset, part.byteLength)
+    }
+  }
+  const blocks = new Uint8Array(rows * rowBytes(type, cols))
+  let at = 0
+  for (const part of encodeStream(type, 'float32', cols, pieces(), options)) {
+    blocks.set(part, at)
+    at += part.length
+  }
+  return blocks
 }
 
 /** The same over a stream: `source` gives the bytes of some whole rows at a time, and their blocks come back in order.
@@ -37,8 +62,35 @@ export function* encodeStream(
   source: Iterable<Uint8Array>,
   options: EncodeOptions = {},
 ): Generator<Uint8Array, void, undefined> {
-  const { blockSize } = ggmlTypes[type]
   const layer = options.layer ?? 'weight'
+  const job = describe(type, sourceType, cols, options.importance, layer)
+  const slots = [new Slot(job), new Slot(job)]
+  let busy: Slot | null = null
+  let [first, turn] = [0, 0]
+  for (const bytes of source) {
+    const slot = slots[turn++ % 2] as Slot
+    slot.begin(bytes, layer, first, options.threads)
+    first += slot.rows
+    if (busy) yield busy.end()
+    busy = slot
+  }
+  if (busy) yield busy.end()
+}
+
+type Description = Omit<BlockRows, 'rows' | 'source' | 'blocks'> & { typeName: GgmlType }
+
+function describe(
+  type: GgmlType,
+  sourceType: SourceType,
+  cols: number,
+  importance: Float32Array | undefined,
+  layer: string,
+): Description {
+  const { blockSize, id } = ggmlTypes[type]
+  if (!writableTypes.some((writable) => writable === type))
+    throw new Fault('unsupported', `Layer ${layer}: weights cannot be written as ${type}.`, {
+      hint: `Choose one of ${writableTypes.join(', ')}.`,
+    })
   if (cols % blockSize !== 0)
     throw new Fault(
       'bad-arguments',
@@ -48,28 +100,86 @@ export function* encodeStream(
         data: { tensor: layer, expected: `a multiple of ${blockSize}`, found: `${cols}` },
       },
     )
-  let first = 0
-  for (const bytes of source) {
-    const aligned = new Uint8Array(bytes).buffer
-    const weights =
-      sourceType === 'float32'
-        ? new Float32Array(aligned)
-        : sourceType === 'float16'
-          ? halfBytesToFloat(aligned)
-          : bfloatBytesToFloat(aligned)
-    const bad = weights.findIndex((value) => !Number.isFinite(value))
-    if (bad >= 0) throw notEncodable(layer, type, first + bad, cols, weights[bad] ?? NaN)
-    const blocks = encodeReference(type, weights)
-    if (blocks === undefined) throw new Fault('unsupported', `Layer ${layer}: weights cannot be written as ${type}.`)
-    yield blocks
-    first += weights.length
+  const weights = importance === undefined ? null : weigh(importance, cols, layer)
+  const { trials, rounds, outer } = effortFor(type, weights !== null)
+  const { kind, bytes } = kinds[sourceType]
+  return {
+    typeName: type,
+    type: id,
+    kind,
+    cols,
+    rowsPerChunk: chunkRows(cols),
+    sourceRowBytes: cols * bytes,
+    blockRowBytes: rowBytes(type, cols),
+    importance: weights,
+    trials: Float32Array.from(trials),
+    trialCount: trials.length / trialSize(type),
+    rounds,
+    outer,
+    limit: largestMagnitude(type),
+    codebook: Object.hasOwn(codebookLayouts, type) ? codebookSettings(type as CodebookType) : null,
   }
 }
 
-function notEncodable(layer: string, type: GgmlType, index: number, cols: number, found: number): Fault {
-  const place = `weight [${Math.floor(index / cols)}, ${index % cols}]`
-  return new Fault('bad-input', `Layer ${layer}: ${place} is ${found}, which ${type} cannot hold.`, {
-    hint: 'The checkpoint is damaged, or its training diverged. Keep this layer as it is, or get the checkpoint again.',
-    data: { tensor: layer, expected: 'finite weights', found: String(found), offset: index },
-  })
+/** Shared memory for one piece of the stream, used again and again. */
+class Slot {
+  rows = 0
+  readonly #job: Description
+  #source = sharedBytes(0)
+  #blocks = sharedBytes(0)
+  #out = new Uint8Array(0)
+  #task: Task | null = null
+  #layer = ''
+  #first = 0
+
+  constructor(job: Description) {
+    this.#job = job
+  }
+
+  begin(bytes: Uint8Array, layer: string, first: number, threads: number | undefined): void {
+    const { sourceRowBytes, blockRowBytes } = this.#job
+    this.rows = bytes.length / sourceRowBytes
+    if (!Number.isInteger(this.rows))
+      throw new Fault('internal', `Layer ${layer}: ${bytes.length} bytes are no whole rows of ${sourceRowBytes}.`)
+    if (this.#source.length < bytes.length) {
+      this.#source = sharedBytes(bytes.length)
+      this.#blocks = sharedBytes(this.rows * blockRowBytes)
+    }
+    this.#source.set(bytes)
+    this.#layer = layer
+    this.#first = first
+    const rows = { ...this.#job, rows: this.rows, source: this.#source, blocks: this.#blocks }
+    this.#task = start({ job: 'blocks', rows }, threads)
+  }
+
+  /** The blocks, copied out of shared memory. */
+  end(): Uint8Array {
+    const { blockRowBytes, cols } = this.#job
+    const bad = this.#task ? finish(this.#task) : -1
+    if (bad >= 0) throw this.#fault(Math.floor(bad / cols), bad % cols)
+    const length = this.rows * blockRowBytes
+    if (this.#out.length < length) this.#out = new Uint8Array(length)
+    this.#out.set(this.#blocks.subarray(0, length))
+    return this.#out.subarray(0, length)
+  }
+
+  #fault(row: number, col: number): Fault {
+    const { kind, cols, typeName } = this.#job
+    const at = row * cols + col
+    const bytes = this.#source.slice(at * (kind === 0 ? 4 : 2), (at + 1) * (kind === 0 ? 4 : 2))
+    const found = String(valueOf(bytes, kind))
+    const place = `weight [${this.#first + row}, ${col}]`
+    const tooLarge = Number.isFinite(Number(found))
+    return new Fault('bad-input', `Layer ${this.#layer}: ${place} is ${found}, which ${typeName} cannot hold.`, {
+      hint: tooLarge
+        ? 'Keep this layer as BF16 or F32.'
+        : 'The checkpoint is damaged, or its training diverged. Keep this layer as it is, or get the checkpoint again.',
+      data: {
+        tensor: this.#layer,
+        expected: 'finite weights',
+        found,
+        offset: (this.#first + row) * cols + col,
+      },
+    })
+  }
 }
