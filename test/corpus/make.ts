@@ -8,6 +8,7 @@ import { foreignCases } from './cases/foreign.ts'
 import { ggufCases } from './cases/gguf.ts'
 import type { Make } from './cases/make.ts'
 import { onnxCases } from './cases/onnx.ts'
+import { packedCases } from './cases/packed.ts'
 import { pytorchCases } from './cases/pytorch.ts'
 import { recipeCases } from './cases/recipes.ts'
 import { safetensorsCases } from './cases/safetensors.ts'
@@ -20,6 +21,7 @@ const kinds = [
   folderCases,
   foreignCases,
   ggufCases,
+  packedCases,
   pytorchCases,
   zipCases,
   onnxCases,

@@ -127,6 +127,7 @@ export function sniff(path: string): FileKind {
     if (isZip(head) || isPickle(head)) return 'pytorch'
     refuseKnown(file, head)
     if (/\.gguf$/i.test(path)) return 'gguf'
+    if (/\.(pt|pth|th|ckpt|bin)$/i.test(path)) return 'pytorch'
     return /\.safetensors$/i.test(path) ? 'safetensors' : 'onnx'
   } finally {
     file.close()

@@ -19,6 +19,7 @@ export interface PickledFile {
 
 export const mostPickleBytes = 64 << 20
 const mostTagBytes = 64
+const verifiedAtOnce = 16 << 20
 
 export function openArchive(range: ByteRange): PickledFile {
   const fault = zipFault(range.path)
@@ -55,7 +56,14 @@ export function openArchive(range: ByteRange): PickledFile {
   })
   const root = readPickle(cursor, persistent)
   if (cursor.left > 0) throw cursor.fault(`${cursor.left} bytes follow the end of the pickle`)
+  // A small checkpoint is checked whole at once; of a large one each storage when it is first read.
   const verified = new Set<string>()
+  const total = [...storages.values()].reduce((sum, entry) => sum + entry.bytes, 0)
+  if (total <= verifiedAtOnce)
+    for (const [key, entry] of storages) {
+      verifyStored(range, entry, fault)
+      verified.add(key)
+    }
   return {
     root,
     form: 'PyTorch zip archive',

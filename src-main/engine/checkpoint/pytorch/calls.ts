@@ -25,11 +25,8 @@ export function callGlobal(
       return rebuild(callee, items, fault)
     case 'dict':
       return dictOf(callee, items, fault)
-    case 'list': {
-      const list = new PickleList()
-      list.items = [...itemsOf(callee, items, fault)]
-      return list
-    }
+    case 'list':
+      return new PickleList([...itemsOf(callee, items, fault)])
     case 'tuple':
       return new PickleTuple(itemsOf(callee, items, fault))
     case 'inert':

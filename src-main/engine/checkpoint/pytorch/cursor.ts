@@ -64,6 +64,12 @@ export class Cursor {
   }
 
   byte(): number {
+    const at = this.position - this.windowBegin
+    // No view for every byte: programs are mostly single bytes.
+    if (at >= 0 && at < this.window.length && this.position < this.end) {
+      this.position++
+      return this.window[at] ?? 0
+    }
     return this.view(1)[0] ?? 0
   }
 

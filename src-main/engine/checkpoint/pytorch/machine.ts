@@ -8,11 +8,11 @@ import { describeValue, PickleList, type PickleValue } from './values.ts'
 
 /** Enough for a state dict of 100,000 tensors, and for 64 MB of memory. */
 const most = {
-  steps: 20_000_000,
+  steps: 10_000_000,
   stack: 1_000_000,
   marks: 1024,
   memo: 1_000_000,
-  values: 2_000_000,
+  values: 1_200_000,
   textBytes: 1 << 25,
 }
 
@@ -88,7 +88,9 @@ export class Machine {
   /** The last `count` values. */
   popMany(count: number): PickleValue[] {
     this.checkAboveMark(count)
-    return this.stack.splice(this.stack.length - count)
+    const values = new Array<PickleValue>(count)
+    for (let at = count - 1; at >= 0; at--) values[at] = this.stack.pop() as PickleValue
+    return values
   }
 
   top(): PickleValue {
@@ -132,7 +134,7 @@ export class Machine {
   /** APPEND and its kin. */
   append(target: PickleValue, items: readonly PickleValue[]): void {
     if (!(target instanceof PickleList)) throw this.fault(`an item is added to ${describeValue(target)}`)
-    for (const item of items) target.items.push(item)
+    for (const item of items) target.add(item)
   }
 
   /** The result; nothing may be left beside it. */

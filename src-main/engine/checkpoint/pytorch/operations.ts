@@ -21,12 +21,6 @@ const dictOf = (machine: Machine, pairs: readonly PickleValue[]): PickleDict => 
   return dict
 }
 
-const listOf = (items: PickleValue[]): PickleList => {
-  const list = new PickleList()
-  list.items = items
-  return list
-}
-
 /** A class and its arguments, for the four operations that make an object of one. */
 function instantiate(machine: Machine, type: PickleValue | undefined, args: PickleValue): void {
   if (!(type instanceof PickleGlobal)) throw machine.fault(`an object of ${describeValue(type)} is made`)
@@ -102,9 +96,9 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['\x87', (machine) => machine.make(new PickleTuple(machine.popMany(3)))],
   ['t', (machine) => machine.make(new PickleTuple(machine.popMark()))],
   [']', (machine) => machine.make(new PickleList())],
-  ['l', (machine) => machine.make(listOf(machine.popMark()))],
+  ['l', (machine) => machine.make(new PickleList(machine.popMark()))],
   ['\x8f', (machine) => machine.make(new PickleList())], // EMPTY_SET
-  ['\x91', (machine) => machine.make(listOf(machine.popMark()))], // FROZENSET
+  ['\x91', (machine) => machine.make(new PickleList(machine.popMark()))], // FROZENSET
   ['}', (machine) => machine.make(new PickleDict())],
   ['d', (machine) => machine.make(dictOf(machine, machine.popMark()))],
   [

@@ -21,9 +21,7 @@ const mostSpreadBytes = 64 << 20
 
 /** Faults 'bad-input', 'unsupported' and 'too-large', naming file, place and byte. */
 export function readPytorch(range: ByteRange): PytorchFile {
-  const head = range.read(0, Math.min(4, range.size))
-  const zip = head[0] === 0x50 && head[1] === 0x4b
-  const file = zip ? openArchive(range) : openLegacy(range)
+  const file = isArchive(range) ? openArchive(range) : openLegacy(range)
   const { tensors, notices } = stateDictOf(file.root, range.path)
   for (const [name, tensor] of tensors) checkSpread(range.path, name, tensor)
   const aliases = aliasesOf(tensors)
@@ -32,6 +30,14 @@ export function readPytorch(range: ByteRange): PytorchFile {
     notices.push(`${aliases.size} tensors are the same numbers as another (tied): ${pairs.join(', ')}.`)
   }
   return { tensors, aliases, notices, form: file.form, read: readerOf(file, tensors) }
+}
+
+/** By its first bytes, or by its last, so that what lies before an archive is told as such. */
+function isArchive(range: ByteRange): boolean {
+  const head = range.read(0, Math.min(4, range.size))
+  if (head[0] === 0x50 && head[1] === 0x4b) return true
+  const tail = range.read(Math.max(0, range.size - 22), range.size)
+  return tail[0] === 0x50 && tail[1] === 0x4b && tail[2] === 5 && tail[3] === 6
 }
 
 /** A view may repeat elements (stride 0). Beyond what its storage holds and a sane size, it is a bomb. */

@@ -123,7 +123,9 @@ function collect(
   found: Found,
   visits: { left: number },
   path: string,
+  above: readonly PickleValue[] = [],
 ): void {
+  const within = [...above, value]
   for (const [key, inner] of childrenOf(value)) {
     visit(visits, path)
     const name = prefix + nameOf(key)
@@ -134,8 +136,8 @@ function collect(
     if (inner instanceof PickleTensor) add(found, name, inner, path)
     else if (inner instanceof PickleObject && inner.global.kind === 'unreadable')
       found.unreadable.set(name, inner.global.name)
-    else if (depth < most.depth && holdsTensors(inner, 0, visits, path))
-      collect(inner, `${name}.`, depth + 1, found, visits, path)
+    else if (depth < most.depth && !within.includes(inner) && holdsTensors(inner, 0, visits, path))
+      collect(inner, `${name}.`, depth + 1, found, visits, path, within)
     else found.others.push(name)
   }
 }

@@ -29,7 +29,7 @@ function countsOf(value: PickleValue | undefined, what: string, fault: FaultOf):
   if (!(value instanceof PickleTuple || value instanceof PickleList)) throw fault(`${what} is ${describeValue(value)}`)
   if (value.items.length > mostRank)
     throw fault(`${what} has ${value.items.length} numbers, at most ${mostRank} are read`)
-  return value.items.map((item) => countOf(item, what, fault))
+  return value.items.map((item) => countOf(item, `a number in ${what}`, fault))
 }
 
 /** Storage, offset, size, stride -> tensor. `dtype`: of bytes without a type of their own. */

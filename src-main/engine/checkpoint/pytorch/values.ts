@@ -24,16 +24,31 @@ export class PickleTuple {
   }
 }
 
+const noItems: readonly PickleValue[] = []
+
 /** A list, or a set: its items are never looked up. */
 export class PickleList {
-  items: PickleValue[] = []
+  private list: PickleValue[] | null // made when first needed: a pickle can hold a million empty ones
+
+  constructor(items: PickleValue[] | null = null) {
+    this.list = items
+  }
+
+  get items(): readonly PickleValue[] {
+    return this.list ?? noItems
+  }
+
+  add(item: PickleValue): void {
+    this.list ??= []
+    this.list.push(item)
+  }
 }
 
 const none: ReadonlyMap<PickleValue, PickleValue> = new Map()
 
 /** A dict or one of its kinds. Keys are equal as Python has it for text and numbers; others are never looked up. */
 export class PickleDict {
-  private map: Map<PickleValue, PickleValue> | null = null // made when first needed: a pickle can hold a million empty ones
+  private map: Map<PickleValue, PickleValue> | null = null // as above
 
   get entries(): ReadonlyMap<PickleValue, PickleValue> {
     return this.map ?? none
