@@ -29,6 +29,7 @@ export function openPackedWeights(source: TensorSource, settings: Settings | nul
     }
     const { weights, hidden, notices } = method.unpack(settings, source)
     for (const name of weights.keys()) refuseDouble(source, name)
+    if (weights.size === 0) notices.push(`quantization_config names ${method.title}, but no tensor is packed that way.`)
     const forms = new Map<string, number>()
     for (const { info } of weights.values()) {
       const type = info.stored?.type ?? method.title

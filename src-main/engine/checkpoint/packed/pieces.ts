@@ -22,11 +22,13 @@ export function need(
 /** A piece with one of these types, of any shape. */
 export function needAny(source: TensorSource, name: string, types: readonly DataType[], why: string): TensorInfo {
   const info = source.tensors.get(name)
-  if (!info)
-    throw new Fault('bad-input', `tensor ${name} is missing: expected ${types.join(' or ')} ${why}`, {
+  if (!info) {
+    const file = [...source.tensors.values()][0]?.file ?? ''
+    throw new Fault('bad-input', `${file}: tensor ${name} is missing: expected ${types.join(' or ')} ${why}`, {
       hint: 'Download the folder again; every piece of a packed weight is needed.',
-      data: { tensor: name, expected: types.join(' or ') },
+      data: { file, tensor: name, expected: types.join(' or ') },
     })
+  }
   if (types.includes(info.dtype)) return info
   throw misfit(info, types.join(' or '), why)
 }

@@ -9,10 +9,14 @@ export function plain(text: string): string {
   return line.length > LONGEST ? `${line.slice(0, LONGEST - 1).trimEnd()}…`.toWellFormed() : line
 }
 
-/** Text for a paragraph or a table cell: every character with a meaning in Markdown or HTML is escaped. */
+/** Text inside a line: every character that means something in Markdown or HTML is escaped, and what would become a link by
+ *  itself (GFM, section 6.9) does not. */
 export const escape = (text: string): string =>
   plain(text)
-    .replaceAll(/[\\`*_{}[\]()#+\-.!|~^$:@]/g, String.raw`\$&`)
+    .replaceAll(/[\\`*_{}[\]|~^$@]/g, String.raw`\$&`)
+    .replaceAll(/(?<=:)\/\//g, String.raw`\/\/`)
+    .replaceAll(/www(?=\.)/gi, (start) => `${start}\\`)
+    .replace(/^([#+\-=:]|\d+(?=[.)]))/, (start) => (/^\d/.test(start) ? `${start}\\` : `\\${start}`))
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
