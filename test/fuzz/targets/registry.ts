@@ -6,6 +6,9 @@ export const targets: ReadonlyMap<string, () => Promise<FuzzTarget>> = new Map([
   ['safetensors', async () => (await import('./safetensors.ts')).safetensors],
   ['json', async () => (await import('./json.ts')).json],
   ['onnx', async () => (await import('./onnx.ts')).onnx],
+  ['pickle', async () => (await import('./pickle.ts')).pickles],
+  ['zip', async () => (await import('./zip.ts')).zips],
+  ['pytorch', async () => (await import('./pytorch.ts')).pytorch],
 ])
 
 export async function loadTarget(name: string): Promise<FuzzTarget> {
