@@ -1,25 +1,117 @@
+// Blocks of a GGUF type to float32: the door of assembly/ggml-decode.ts.
 import { Fault } from '../../../../src-preload/contract/fault.ts'
-import { decodeReference } from './decode.ref.ts'
+import type { Arena } from '../arena.ts'
+import { openKernel } from '../load.ts'
+import { decodeCodebook, decodeIq1M, decodeIq1S } from './codebook/decode.ref.ts'
+import { isCodebookType } from './codebook/layout.ts'
+import { type LaidOutType, layoutOf, layouts } from './layout.ts'
 import { type GgmlType, ggmlTypes } from './types.ts'
+
+interface DecodeExports {
+  decode(
+    type: number,
+    from: number,
+    to: number,
+    blocks: number,
+    blockBytes: number,
+    blockSize: number,
+    groups: number,
+    offsets: number,
+  ): void
+  unpack(
+    type: number,
+    from: number,
+    values: number,
+    scales: number,
+    blocks: number,
+    blockBytes: number,
+    blockSize: number,
+    groups: number,
+  ): void
+  widen(type: number, from: number, to: number, n: number): void
+}
+
+const PIECE_WEIGHTS = 1 << 16
+
+let kernel: Arena<DecodeExports> | null = null
+const ownKernel = () => (kernel ??= openKernel<DecodeExports>('ggml-decode'))
 
 /** Blocks of a GGUF type as float32, the same bits that ggml gives. `out` takes the weights when given.
  *  Faults 'bad-input' on a length that is no whole number of blocks. */
 export function decodeBlocks(type: GgmlType, bytes: Uint8Array, out?: Float32Array): Float32Array {
-  const { blockSize, blockBytes } = ggmlTypes[type]
-  if (bytes.length % blockBytes !== 0)
-    throw new Fault(
-      'bad-input',
-      `${bytes.length} bytes are no whole number of ${type} blocks of ${blockBytes} bytes.`,
-      {
-        data: { expected: `a multiple of ${blockBytes} bytes`, found: `${bytes.length}` },
-      },
-    )
-  const count = (bytes.length / blockBytes) * blockSize
+  const { blockSize } = ggmlTypes[type]
+  const count = blocksIn(type, bytes) * blockSize
   if (out !== undefined && out.length < count)
     throw new Fault('internal', `${count} weights do not fit in ${out.length} places.`)
-  const decoded = decodeReference(type, bytes)
-  if (decoded === undefined) throw new Fault('unsupported', `Blocks of type ${type} cannot be read yet.`)
-  if (out === undefined) return decoded
-  out.set(decoded)
-  return out.subarray(0, count)
+  const weights = out?.subarray(0, count) ?? new Float32Array(count)
+  if (isCodebookType(type)) weights.set(decodeCodebook(type, bytes))
+  else if (type === 'IQ1_S') weights.set(decodeIq1S(bytes))
+  else if (type === 'IQ1_M') weights.set(decodeIq1M(bytes))
+  else
+    inPieces(type, bytes, (part, first, blocks) => {
+      weights.set(decodePiece(type, part, blocks), first * blockSize)
+    })
+  return weights
+}
+
+function decodePiece(type: GgmlType, part: Uint8Array, blocks: number): Float32Array {
+  const arena = ownKernel()
+  const { id, blockBytes, blockSize } = ggmlTypes[type]
+  const [from = 0, to = 0] = arena.lay(part.length, blocks * blockSize * 4)
+  arena.bytes(from, part.length).set(part)
+  const { groups, offsets } = shapeOf(type)
+  if (blockSize === 1) arena.exports.widen(id, from, to, blocks)
+  else arena.exports.decode(id, from, to, blocks, blockBytes, blockSize, groups, Number(offsets))
+  return arena.floats(to, blocks * blockSize)
+}
+
+/** Types of one scale that are not laid out in bits (TQ1_0) count as one group. */
+function shapeOf(type: GgmlType): { groups: number; offsets: boolean } {
+  if (!Object.hasOwn(layouts, type)) return { groups: 1, offsets: false }
+  const { groups, m } = layoutOf(type as LaidOutType)
+  return { groups, offsets: m !== undefined }
+}
+
+/** Whole-number values (int8, one a weight) and scales (one a group) of types without offsets: weight = scale * value. */
+export function unpackBlocks(type: LaidOutType, bytes: Uint8Array): { values: Int8Array; scales: Float32Array } {
+  const { id, blockBytes, blockSize } = ggmlTypes[type]
+  const { groups } = layoutOf(type)
+  const count = blocksIn(type, bytes)
+  const values = new Int8Array(count * blockSize)
+  const scales = new Float32Array(count * groups)
+  inPieces(type, bytes, (part, first, blocks) => {
+    const arena = ownKernel()
+    const [from = 0, codes = 0, factors = 0] = arena.lay(part.length, blocks * blockSize, blocks * groups * 4)
+    arena.bytes(from, part.length).set(part)
+    arena.exports.unpack(id, from, codes, factors, blocks, blockBytes, blockSize, groups)
+    values.set(
+      new Int8Array(arena.bytes(codes, blocks * blockSize).buffer, codes, blocks * blockSize),
+      first * blockSize,
+    )
+    scales.set(arena.floats(factors, blocks * groups), first * groups)
+  })
+  return { values, scales }
+}
+
+function blocksIn(type: GgmlType, bytes: Uint8Array): number {
+  const { blockBytes } = ggmlTypes[type]
+  if (bytes.length % blockBytes === 0) return bytes.length / blockBytes
+  const message = `${bytes.length} bytes are no whole number of ${type} blocks of ${blockBytes} bytes.`
+  throw new Fault('bad-input', message, {
+    data: { expected: `a multiple of ${blockBytes} bytes`, found: `${bytes.length}` },
+  })
+}
+
+function inPieces(
+  type: GgmlType,
+  bytes: Uint8Array,
+  visit: (part: Uint8Array, firstBlock: number, blocks: number) => void,
+): void {
+  const { blockBytes, blockSize } = ggmlTypes[type]
+  const step = PIECE_WEIGHTS / blockSize
+  const blocks = bytes.length / blockBytes
+  for (let first = 0; first < blocks; first += step) {
+    const count = Math.min(step, blocks - first)
+    visit(bytes.subarray(first * blockBytes, (first + count) * blockBytes), first, count)
+  }
 }

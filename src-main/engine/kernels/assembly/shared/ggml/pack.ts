@@ -88,8 +88,10 @@ export function packQ3Scales(scales: usize, to: usize): void {
     const scale = load<u8>(scales + g)
     const low = to + (g & 7)
     const high = to + 8 + (g & 3)
-    store<u8>(low, load<u8>(low) | ((scale & 15) << (<u8>(g >> 3) * 4)))
-    store<u8>(high, load<u8>(high) | ((scale >> 4) << (<u8>(g >> 2) * 2)))
+    const lowShift: u8 = g < 8 ? 0 : 4
+    store<u8>(low, load<u8>(low) | ((scale & 15) << lowShift))
+    const highShift = <u8>((g >> 2) * 2)
+    store<u8>(high, load<u8>(high) | ((scale >> 4) << highShift))
   }
 }
 

@@ -8,7 +8,7 @@ export function sourceBytes(kind: SourceKind): i32 {
 }
 
 /** Four float16 in the low halves of 32-bit lanes to float32. Subnormals by taking 2^-14 away again, which is exact. */
-function widenHalf(bits: v128): v128 {
+export function widenHalf(bits: v128): v128 {
   const shifted = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13)
   const sign = i32x4.shl(v128.and(bits, i32x4.splat(0x8000)), 16)
   const normal = i32x4.add(shifted, i32x4.splat(0x38000000))
@@ -42,7 +42,7 @@ export function readWeights(kind: SourceKind, from: usize, to: usize, n: i32, pa
   return good
 }
 
-function readFloats(from: usize, to: usize, n: i32, limit: i32): bool {
+export function readFloats(from: usize, to: usize, n: i32, limit: i32): bool {
   let most = i32x4.splat(0)
   const magnitude = i32x4.splat(0x7fffffff)
   for (let end = from + ((<usize>n) << 2); from < end; from += 16, to += 16) {
