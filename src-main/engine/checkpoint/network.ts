@@ -75,6 +75,12 @@ export interface TokenizerDocument {
   read(): JsonMap // parsed when asked for; not yet checked (data/text/tokenizer.ts does that)
 }
 
+export interface TokenFacts {
+  vocabulary: number
+  context: number | null // longest row of tokens it was made for
+  image?: { token: number; count: number } // the number that stands for an image, and how often it must
+}
+
 /** Shorter side to `size`, centre `crop`, `resize` to a square, in this order; then (pixel - mean) / scale, pixels 0 .. 255. */
 export interface ImagePreprocess {
   size?: number
@@ -102,6 +108,8 @@ export interface Network {
   config: JsonMap | null
   tokenizer: TokenizerDocument | null
   chatTemplate: string | null // Jinja text; never rendered on opening
+  /** What it takes as token numbers, where its family tells. */
+  tokens?: TokenFacts
   /** What is done to images before this network sees them, where its folder says so (preprocessor_config.json). */
   images?: ImagePreprocess
   /** The same language model with key-value cache inputs and outputs, as generators want it (families/cached.ts); absent

@@ -164,6 +164,7 @@ function assemble(
     head: model?.head ?? null,
     ...assets,
     ...(model?.cached && { cached: model.cached }),
+    ...(model?.tokens && { tokens: model.tokens }),
     notices,
     card: {
       ...model?.card,

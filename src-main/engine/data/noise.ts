@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { Fault } from '../../../src-preload/contract/fault.ts'
-import type { Network } from '../checkpoint/network.ts'
+import type { Network, TokenFacts } from '../checkpoint/network.ts'
 import { floatToHalf } from '../checkpoint/convert.ts'
 import type { ValueInfo } from '../graph/ir.ts'
 import type { TensorValue } from '../runtime/types.ts'
@@ -8,6 +8,7 @@ import type { NoiseDescription, NoiseInput } from './description.ts'
 import { badData, fingerprint } from './files.ts'
 import { makePart, splitSamples } from './parts.ts'
 import { random, type Random } from './random.ts'
+import { noiseLength, tokenNoise, tokensOf } from './tokens.ts'
 import type { Batch, Dataset } from './types.ts'
 
 const mostElements = 2 ** 28
@@ -27,6 +28,7 @@ function shapeOf(
   given: NoiseInput | undefined,
   description: NoiseDescription,
   file: string,
+  tokens: number | null, // of a row, where nobody says
 ): number[] {
   if (given?.shape) return given.shape
   const unknown = (axis: number) =>
@@ -40,6 +42,7 @@ function shapeOf(
     const size = dim === null ? undefined : description.dims[dim]
     if (size !== undefined) return size
     if (axis === 0) return 1
+    if (axis === 1 && tokens !== null) return tokens
     throw unknown(axis)
   })
 }
@@ -77,13 +80,15 @@ function fill(dtype: ValueInfo['dtype'], count: number, next: () => number): Ten
   }
 }
 
-function makerFor(input: ValueInfo, description: NoiseDescription, file: string): Maker {
+function makerFor(input: ValueInfo, description: NoiseDescription, file: string, facts: TokenFacts | null): Maker {
   const given = description.inputs[input.name]
-  const dims = shapeOf(input, given, description, file)
+  const ranged = given !== undefined && (given.value !== undefined || given.low !== 0 || given.high !== 1)
+  const token = ranged ? null : tokenNoise(input, facts)
+  const dims = shapeOf(input, given, description, file, token && facts && noiseLength(facts))
   const count = dims.reduce((product, dim) => product * dim, 1)
   if (count > mostElements) throw badData(file, `input "${input.name}" would have ${count} elements`)
   const whole = !input.dtype.startsWith('float')
-  if (whole && given === undefined)
+  if (whole && given === undefined && token === null)
     throw badData(file, `input "${input.name}" takes whole numbers, and noise has no range for them`, {
       hint: `Add "inputs: { ${input.name}: { value: ... } }", or "low" and "high".`,
       data: { field: `inputs.${input.name}` },
@@ -92,7 +97,9 @@ function makerFor(input: ValueInfo, description: NoiseDescription, file: string)
     name: input.name,
     dims,
     make(source) {
-      const data = fill(input.dtype, count, numbers(given, whole, source))
+      let at = 0
+      const next = token ? () => token(source, at++, dims[1] ?? 1) : numbers(given, whole, source)
+      const data = fill(input.dtype, count, next)
       if (!data)
         throw new Fault('unsupported', `input "${input.name}" of type ${input.dtype} cannot be filled with noise`)
       return { dtype: input.dtype, dims, data }
@@ -113,7 +120,8 @@ export function openNoiseDataset(description: NoiseDescription, file: string, ne
       data: { field: `inputs.${foreign}`, expected: graph.inputs.map((input) => input.name).join(', ') },
     })
   const sized = { ...description, dims: { ...batchSymbols(graph.inputs), ...description.dims } }
-  const makers = graph.inputs.map((input) => makerFor(input, sized, file))
+  const facts = tokensOf(network)
+  const makers = graph.inputs.map((input) => makerFor(input, sized, file, facts))
   const load = (samples: readonly number[]): Batch => {
     const source = random(description.seed * 2 ** 20 + (samples[0] ?? 0))
     return {

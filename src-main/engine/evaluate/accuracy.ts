@@ -18,7 +18,7 @@ export const accuracy = defineEvaluator({
   version: 1,
   params: z.object({}),
   apply({ task, compared, rows, clusters }): Record<string, Metric> {
-    if (task === 'causal-lm' || !rows?.rank || !rows.nll || rows.rows === 0) return {}
+    if (task === 'causal-lm' || task === 'image-text-to-text' || !rows?.rank || !rows.nll || rows.rows === 0) return {}
     const { rank, nll, referenceRank } = rows
     const first = (list: ArrayLike<number>, k: number) => Float64Array.from(list, (place) => (place < k ? 1 : 0))
     const top1 = first(rank, 1)

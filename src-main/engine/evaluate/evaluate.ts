@@ -14,7 +14,7 @@ import type { Measured } from './define.ts'
 import { createJudge, type Judge } from './judge.ts'
 import { Gathering, isFloat } from './gathering.ts'
 import { evaluators } from './registry.ts'
-import { judgedTask } from './task.ts'
+import { judgedTask, scoredUnit } from './task.ts'
 import { joinRows } from './tiles.ts'
 import type { RowStatistics } from './types.ts'
 
@@ -35,8 +35,11 @@ export type EvaluationResult = Omit<Evaluation, 'id' | 'variant' | 'bytes'>
 
 /** Samples of one batch unless told otherwise: fixed, so that the same evaluation always adds in the same order. */
 const defaultBatch = { text: 8, 'image-classification': 64, noise: 1 } as const
+/** The scores of a masked language model for all words of all tokens lie in memory at once. */
+const maskedBatch = 2
 
 interface Sides {
+  network: Network
   candidate: { body: Body; judge: Judge; values: string[] }
   original: { body: Body | null; judge: Judge; values: string[] }
   candidateHead: Float32Array | undefined
@@ -82,6 +85,7 @@ async function openSides(args: EvaluateArguments, known: boolean, notify: (notic
     candidateHead = changed ?? (against === network ? undefined : readFloat32(network, network.head.weight))
   }
   const sides: Sides = {
+    network,
     candidate: { body: candidate, judge: candidateJudge, values: values.candidate },
     original: { body: original, judge: originalJudge, values: values.original },
     candidateHead,
@@ -122,8 +126,8 @@ async function judgeBatch(
   judge.learn(x.dims)
   const length = judge.rowLength ?? x.data.length
   const allRows = x.data.length / length
-  // Text has a row for each token; images have one for each sample, and fixed batches may end in idle ones.
-  const perSample = batch.targets && judge.kind === 'language' ? allRows / samplesIn(batch) : 1
+  // Language models give a row for each token, others one for each sample; fixed batches may end in idle ones.
+  const perSample = scoredUnit(sides.network) === 'token' ? allRows / samplesIn(batch) : 1
   const rowsPerSample = batch.targets ? batch.targets.length / samplesIn(batch) : perSample
   const used = batch.size * rowsPerSample
   const scored = batch.targets?.subarray(0, used) ?? null
@@ -175,7 +179,9 @@ export async function evaluateNetwork(args: EvaluateArguments, context: TaskCont
   }
   const against = args.against ?? network
   const compared = args.overrides !== null || args.against !== undefined
-  const batchSize = args.batchSize ?? defaultBatch[dataset.kind]
+  const batchSize =
+    args.batchSize ??
+    (network.task === 'masked-lm' && dataset.kind === 'text' ? maskedBatch : defaultBatch[dataset.kind])
   const unit = dataset.unit.split(' ')[0] ?? 'samples'
   context.progress({ fraction: 0, step: `opening ${network.name}` })
 

@@ -3,9 +3,10 @@ import type { DeviceId } from '../../../src-preload/contract/project.ts'
 import type { LanguageHead, Network } from '../checkpoint/network.ts'
 import { readFloat32 } from '../checkpoint/weights.ts'
 import { openSession } from '../runtime/session.ts'
+import type { Graph } from '../graph/ir.ts'
 import type { Session } from '../runtime/types.ts'
 import { logitsValue } from './output.ts'
-import { judgedTask } from './task.ts'
+import { scoredUnit } from './task.ts'
 import { compareLogits } from './rows.ts'
 import { tileGraph } from './tile-graph.ts'
 import { compareHidden, compareManyLogits, type HiddenSide } from './tiles.ts'
@@ -92,7 +93,7 @@ function languageJudge(network: Network, head: LanguageHead, options: JudgeOptio
 function staticRowLength(network: Network): number | null {
   const shape = network.graph?.outputs[0]?.shape
   if (!shape || shape.length < 2) return null
-  const inner = judgedTask(network) === 'causal-lm' ? shape.slice(-1) : shape.slice(1)
+  const inner = scoredUnit(network) === 'token' ? shape.slice(-1) : shape.slice(1)
   return inner.every((dim) => typeof dim === 'number') ? inner.reduce((product, dim) => product * dim, 1) : null
 }
 
@@ -108,7 +109,7 @@ function classifierJudge(network: Network, value: string, options: JudgeOptions)
     },
     learn(dims) {
       // [N, C], [N, C, 1, 1] or [batch, time, vocabulary]
-      const inner = judgedTask(network) === 'causal-lm' ? dims.slice(-1) : dims.slice(1)
+      const inner = scoredUnit(network) === 'token' ? dims.slice(-1) : dims.slice(1)
       classes = inner.reduce((product, dim) => product * dim, 1)
     },
     async compare(reference, candidate, targets) {
@@ -165,6 +166,10 @@ const parityJudge = (value: string): Judge => ({
   release: () => Promise.resolve(),
 })
 
+/** The output that stands for all: what a sentence-transformers network is made for, else the first. */
+const featureOf = ({ outputs }: Graph): string =>
+  (outputs.find(({ name }) => name === 'sentence_embedding') ?? outputs[0])?.name ?? ''
+
 /** What tells how far a candidate is from a network's own answers. Faults 'unsupported' where nothing can be run. */
 export async function createJudge(network: Network, options: JudgeOptions): Promise<Judge> {
   const { graph, head } = network
@@ -174,6 +179,6 @@ export async function createJudge(network: Network, options: JudgeOptions): Prom
       data: { file: network.path },
     })
   if (head && !options.logits) return languageJudge(network, head, options)
-  if (judgedTask(network) === 'other') return parityJudge(graph.outputs[0]?.name ?? value)
+  if (scoredUnit(network) === null) return parityJudge(featureOf(graph))
   return classifierJudge(network, value, options)
 }

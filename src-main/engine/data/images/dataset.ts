@@ -20,8 +20,13 @@ interface Context {
   classes: number | null
 }
 
-/** What is done to pixels when nobody says: to the network's size, then 0 .. 1. */
-function defaultPreprocess(source: ImageSource, input: ImageInput): Preprocess {
+/** What is done to pixels when the description does not say: what the checkpoint says, else to the network's size, then
+ *  0 .. 1. Arrays of fractions hold pixels of 0 .. 1. */
+function defaultPreprocess(source: ImageSource, input: ImageInput, own: Network['images']): Preprocess {
+  if (own && input.channels === 3) {
+    if (source.whole) return own
+    return { ...own, mean: own.mean.map((value) => value / 255), scale: own.scale.map((value) => value / 255) }
+  }
   const side = input.height !== null && input.height === input.width ? input.height : undefined
   return {
     size: side,
@@ -120,7 +125,7 @@ export function openImageDataset(description: ImageDescription, file: string, ne
     return source
   }
   const context = (source: ImageSource): Context => {
-    const preprocess = description.preprocess ?? defaultPreprocess(source, input)
+    const preprocess = description.preprocess ?? defaultPreprocess(source, input, network.images)
     checkChannels(preprocess, input, file)
     return { file, input, preprocess, offset: description['label-offset'], classes: classesOf(network) }
   }
@@ -153,9 +158,13 @@ export function openImageDataset(description: ImageDescription, file: string, ne
   }
   const source = sources[0]
   if (!source) throw new Fault('internal', 'a description without images')
-  const used = description.preprocess ?? defaultPreprocess(source, input)
+  const used = description.preprocess ?? defaultPreprocess(source, input, network.images)
   if (!description.preprocess)
-    notices.push(`No preprocessing is described for ${basename(file)}; images are fed as: ${describePreprocess(used)}.`)
+    notices.push(
+      network.images
+        ? `Images are prepared as the checkpoint asks (preprocessor_config.json): ${describePreprocess(used)}.`
+        : `No preprocessing is described for ${basename(file)}; images are fed as: ${describePreprocess(used)}.`,
+    )
   if (!source.labels)
     notices.push('The images have no labels: accuracy cannot be measured, agreement with the original can.')
   return {
@@ -172,7 +181,7 @@ export function openImageDataset(description: ImageDescription, file: string, ne
     },
     notices,
     fingerprint: fingerprint(
-      [description, all],
+      [description, all, ...(description.preprocess || !network.images ? [] : [used])],
       sources.flatMap((each) => each.files),
     ),
   }

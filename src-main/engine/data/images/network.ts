@@ -34,6 +34,7 @@ export function imageInput(network: Network): ImageInput {
 
 /** Number of classes where the graph tells it: the product of its first output's sizes after the batch. */
 export function classesOf(network: Network): number | null {
+  if (network.task === 'image-features') return null
   const shape = network.graph?.outputs[0]?.shape
   if (!shape || shape.length < 2) return null
   let product = 1

@@ -5,7 +5,9 @@ import type { Network } from '../../checkpoint/network.ts'
 import type { TextDescription } from '../description.ts'
 import { badData, fingerprint, isFolder, readAll, readText } from '../files.ts'
 import { checkDisjoint, emptyPart, makePart, splitSamples } from '../parts.ts'
+import { tokensOf } from '../tokens.ts'
 import type { Batch, DataPart, Dataset } from '../types.ts'
+import { type Frame, hiddenPlaces, makeEncoderBatch, readFrame } from './encoder.ts'
 import { textFeeds, type TextFeeds } from './feeds.ts'
 import { openTokenizer, type TextTokenizer, tokenizerFrom } from './tokenizer.ts'
 import { checkTokens, cutDocuments, cutWindows, type Windows } from './windows.ts'
@@ -13,6 +15,7 @@ import { checkTokens, cutDocuments, cutWindows, type Windows } from './windows.t
 const mostTextBytes = 256 * 2 ** 20
 const mostConfigBytes = 2 ** 20
 const defaultContext = 512
+const encoderContext = 128
 
 interface Setting {
   base: string // folder of the description: ids are relative to it
@@ -22,14 +25,19 @@ interface Setting {
   begin: number | null
   vocabulary: number | null
   feeds: TextFeeds
+  frame: Frame | null // encoders
 }
+
+/** Tokens of a window that are not of the text. */
+const addedTokens = ({ begin, frame }: Setting): number =>
+  frame ? frame.before.length + frame.after.length : begin === null ? 0 : 1
 
 /** Tokens of one file, cut into windows. */
 function readWindows(path: string, setting: Setting): Windows & { documents: number } {
   const documents = cutDocuments(readText(path, mostTextBytes), setting.separator)
   const pieces = documents.map((text, index) => setting.tokenizer.encode(text, `${basename(path)}, document ${index}`))
   checkTokens(pieces, setting.vocabulary, path)
-  const cut = cutWindows(pieces, setting.begin === null ? setting.context : setting.context - 1)
+  const cut = cutWindows(pieces, setting.context - addedTokens(setting))
   if (cut.windows.length === 0) throw badData(path, 'no window of at least 2 tokens: the text is empty or too short')
   return { ...cut, documents: documents.length }
 }
@@ -39,7 +47,8 @@ function readWindows(path: string, setting: Setting): Windows & { documents: num
  * causal network cannot see them, and not scored.
  */
 function makeBatch(data: Windows, samples: readonly number[], setting: Setting): Batch {
-  const { begin, feeds } = setting
+  const { begin, feeds, frame } = setting
+  if (frame) return makeEncoderBatch(data, samples, frame, feeds)
   const chosen = samples.map((sample) => data.windows[sample] ?? { start: 0, length: 0 })
   const inputs = (length: number) => (begin === null ? length - 1 : length)
   const time = feeds.time ?? Math.max(...chosen.map((window) => inputs(window.length)))
@@ -91,6 +100,9 @@ function settingFor(
   const inside = description.tokenizer === undefined && network.format === 'gguf' ? network.tokenizer : null
   const feeds = textFeeds(network)
   const { head } = network
+  const tokenizer = inside ? tokenizerFrom(inside.read(), inside.file) : openTokenizer(file)
+  const frame = readFrame(network, tokenizer, notices)
+  if (frame) return encoderSetting(description, { path, base, tokenizer, frame, feeds }, network)
   const own = head ? head.beginToken : beginBeside(file)
   const begin = description['begin-token'] === undefined ? own : description['begin-token']
   const longest = feeds.time === null ? head?.context : feeds.time + 1
@@ -109,18 +121,39 @@ function settingFor(
     notices.push('The checkpoint names no begin token: the first token of each window is not predicted.')
   return {
     base,
-    tokenizer: inside ? tokenizerFrom(inside.read(), inside.file) : openTokenizer(file),
+    tokenizer,
     separator: description['document-separator'],
     context,
     begin,
     vocabulary: head?.vocabulary ?? null,
     feeds,
+    frame,
   }
 }
 
+type EncoderParts = Pick<Setting, 'base' | 'tokenizer' | 'feeds'> & { path: string; frame: Frame }
+
+/** Windows of an encoder are whole samples: no token begins them, and none is longer than the network's positions. */
+function encoderSetting(description: TextDescription, parts: EncoderParts, network: Network): Setting {
+  const { base, path, tokenizer, feeds, frame } = parts
+  const facts = tokensOf(network)
+  const longest = feeds.time ?? facts?.context ?? null
+  const context = description.context ?? Math.min(longest ?? encoderContext, encoderContext)
+  const fewest = frame.before.length + frame.after.length + 2
+  if ((longest !== null && context > longest) || context < fewest)
+    throw badData(path, `windows of ${context} tokens do not fit a network that takes ${longest ?? 'any number'}`, {
+      data: { field: 'context', expected: `${fewest} to ${longest ?? 'any'}`, found: `${context}` },
+    })
+  const separator = description['document-separator']
+  return { base, tokenizer, separator, context, begin: null, vocabulary: facts?.vocabulary ?? null, feeds, frame }
+}
+
 const every = (data: Windows) => Array.from({ length: data.windows.length }, (_, index) => index)
-const predicted = (data: Windows, begin: number | null) =>
-  data.windows.reduce((sum, window) => sum + window.length - (begin === null ? 1 : 0), 0)
+function predicted(data: Windows, { begin, frame }: Setting): number {
+  if (frame?.mask === null) return 0
+  const hidden = (length: number) => (frame ? hiddenPlaces(length, 0).length : length - (begin === null ? 1 : 0))
+  return data.windows.reduce((sum, window) => sum + hidden(window.length), 0)
+}
 
 /** Opens text for a language model. `file` is the description, or the bare text itself. */
 export function openTextDataset(description: TextDescription, file: string, network: Network, all: boolean): Dataset {
@@ -167,14 +200,21 @@ export function openTextDataset(description: TextDescription, file: string, netw
     details: {
       documents: String(data.documents),
       tokens: String(data.tokens.length),
-      predicted: String(predicted(data, setting.begin)),
+      predicted: String(predicted(data, setting)),
       context: String(setting.context),
-      begin: setting.begin === null ? 'none' : String(setting.begin),
+      begin: setting.frame?.before.join(' ') || String(setting.begin ?? 'none'),
       tokenizer: basename(setting.tokenizer.file),
     },
     notices,
     fingerprint: fingerprint(
-      [description, all, setting.context, setting.begin, ...(inside ? [network.fingerprint] : [])],
+      [
+        description,
+        all,
+        setting.context,
+        setting.begin,
+        ...(inside ? [network.fingerprint] : []),
+        ...(setting.frame ? [setting.frame] : []),
+      ],
       files,
     ),
   }

@@ -7,7 +7,8 @@ import type { TensorValue } from '../../runtime/types.ts'
 export interface TextFeeds {
   batch: number | null // fixed sizes of the graph's token input
   time: number | null
-  make: (tokens: BigInt64Array, rows: number, time: number) => Record<string, TensorValue>
+  /** `lengths`: tokens of each row, where an attention mask must leave out the rest. */
+  make: (tokens: BigInt64Array, rows: number, time: number, lengths?: readonly number[]) => Record<string, TensorValue>
 }
 
 type Fill = (rows: number, time: number) => number[] | BigInt64Array
@@ -18,6 +19,10 @@ const whole = (dtype: ValueInfo['dtype'], data: BigInt64Array): TensorValue['dat
 const positions: Fill = (rows, time) => Array.from({ length: rows * time }, (_, index) => index % time)
 const ones: Fill = (rows, time) => Array.from({ length: rows * time }, () => 1)
 const zeros: Fill = (rows, time) => Array.from({ length: rows * time }, () => 0)
+const present =
+  (lengths: readonly number[]): Fill =>
+  (rows, time) =>
+    Array.from({ length: rows * time }, (_, index) => (index % time < (lengths[Math.floor(index / time)] ?? 0) ? 1 : 0))
 const companions = new Map<string, Fill>([
   ['attention_mask', ones],
   ['position_ids', positions],
@@ -57,12 +62,12 @@ export function textFeeds(network: Network): TextFeeds {
   return {
     batch: fixed(ids, 0),
     time: fixed(ids, 1),
-    make(tokens, rows, time) {
+    make(tokens, rows, time, lengths) {
       const feeds: Record<string, TensorValue> = {
         [ids.name]: { dtype: ids.dtype, dims: [rows, time], data: whole(ids.dtype, tokens) },
       }
       for (const input of others) {
-        const fill = companions.get(input.name)
+        const fill = input.name === 'attention_mask' && lengths ? present(lengths) : companions.get(input.name)
         const data = fill && BigInt64Array.from(fill(rows, time) as number[], (value) => BigInt(value))
         feeds[input.name] = data
           ? { dtype: input.dtype, dims: [rows, time], data: whole(input.dtype, data) }

@@ -13,6 +13,10 @@ export interface TextTokenizer {
   file: string
   /** Token ids of one piece of text, without special tokens. Faults when it takes longer than its budget. */
   encode(text: string, name: string): number[]
+  /** Special tokens that the tokenizer puts around a text. */
+  around(): { before: number[]; after: number[] }
+  /** Number of the token that is written so; null where there is none. */
+  idOf(token: string): number | null
 }
 
 /** The library wants plain objects; a Map keeps keys such as "__proto__" harmless on the way. */
@@ -70,6 +74,19 @@ const quiet = <T>(file: string, doing: string, work: () => T): T => {
   }
 }
 
+const probe = 'a'
+
+/** What is added to a text is what its tokens stand between. */
+function around(tokenizer: Tokenizer): { before: number[]; after: number[] } {
+  const ids = (special: boolean) => tokenizer.encode(probe, { add_special_tokens: special }).ids as number[]
+  const [bare, framed] = [ids(false), ids(true)]
+  const last = framed.length - bare.length
+  const starts = Array.from({ length: Math.max(0, last + 1) }, (_, start) => start)
+  const at = starts.find((start) => bare.every((id, index) => framed[start + index] === id))
+  if (at === undefined || bare.length === 0) return { before: [], after: [] }
+  return { before: framed.slice(0, at), after: framed.slice(at + bare.length) }
+}
+
 /** Opens a tokenizer.json. Faults 'bad-data' and 'unsupported' naming the file and field. */
 export function openTokenizer(file: string, budgetMs?: number): TextTokenizer {
   const bytes = readAll(file, mostFileBytes)
@@ -89,6 +106,8 @@ export function tokenizerFrom(document: JsonMap, file: string, budgetMs = 120_00
   let leftMs = budgetMs
   return {
     file,
+    around: () => quiet(file, 'encode a letter', () => around(tokenizer)),
+    idOf: (token) => tokenizer.token_to_id(token) ?? null,
     encode(text, name) {
       const started = performance.now()
       try {

@@ -3,6 +3,7 @@ import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { Graph, Initializer, Node } from '../../graph/ir.ts'
 import { raiseOpset } from '../../graph/opset.ts'
 import { allNames } from '../../graph/scope.ts'
+import { taskKey } from '../../graph/task.ts'
 import { emitLayer, type Style } from './emit-layer.ts'
 import type { WeightSlot } from './emit-weight.ts'
 import type { WeightForm } from './form.ts'
@@ -24,7 +25,10 @@ export function exportGraph(network: Network): Graph {
       data: { file: network.path },
     })
   }
-  return shorten({ ...raised(graph), values: new Map() })
+  // What it is for does not always show in its inputs and outputs: the file says it.
+  const metadata = new Map(graph.metadata)
+  if (network.task !== 'other') metadata.set(taskKey, network.task)
+  return shorten({ ...raised(graph), values: new Map(), metadata })
 }
 
 /** At the opset the exporter wants where the converter can, and at least at the one it cannot do without. */

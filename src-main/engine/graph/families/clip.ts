@@ -138,6 +138,7 @@ export const clip = defineFamily({
       blocks,
       head: null,
       task: 'image-text-similarity',
+      tokens: { vocabulary: text.vocabulary, context: text.positions },
       card: {
         'context length': String(text.positions),
         vocabulary: String(text.vocabulary),

@@ -1,4 +1,4 @@
-import type { Block, LanguageHead, Layer, Network, TensorInfo } from '../../checkpoint/network.ts'
+import type { Block, LanguageHead, Layer, Network, TensorInfo, TokenFacts } from '../../checkpoint/network.ts'
 import type { Graph } from '../ir.ts'
 import type { Settings } from './config.ts'
 import type { SentenceModules } from './sentence.ts'
@@ -11,6 +11,7 @@ export interface BuiltModel {
   head: LanguageHead | null
   task: Network['task']
   card: Record<string, string>
+  tokens?: TokenFacts // see Network.tokens
   cached?: () => Graph // see Network.cached
 }
 

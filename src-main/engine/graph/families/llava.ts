@@ -165,6 +165,11 @@ export const llava = defineFamily({
       ...built,
       ...inOrder(built, vision),
       task: 'image-text-to-text',
+      tokens: {
+        vocabulary: shape.vocabulary,
+        context: shape.context,
+        image: { token: image.token, count: countOf(image) },
+      },
       card: {
         ...built.card,
         blocks: `${vision.length} of ${depth} vision, ${built.blocks.length} text`,

@@ -48,6 +48,7 @@ export function buildTextModel(b: GraphBuilder, spec: EncoderSpec, head: TextHea
     head: null,
     task: head.task,
     card: describe(spec, head),
+    tokens: { vocabulary: spec.vocabulary, context: contextOf(spec) },
   }
 }
 
@@ -91,11 +92,14 @@ function buildHead(b: GraphBuilder, spec: EncoderSpec, body: EncoderBody, head: 
   return outputs
 }
 
+/** Positions that count past the padding token begin behind its own. */
+const contextOf = ({ positions, countedPast }: EncoderSpec): number =>
+  countedPast === null ? positions : positions - countedPast - 1
+
 function describe(spec: EncoderSpec, head: TextHead): Record<string, string> {
-  const context = spec.positions - (spec.countedPast === null ? 0 : spec.countedPast + 1)
   const sentence = head.task === 'feature-extraction' ? head.sentence : null
   return {
-    'context length': String(context),
+    'context length': String(contextOf(spec)),
     vocabulary: String(spec.vocabulary),
     width: String(spec.width),
     blocks: String(spec.depth),
