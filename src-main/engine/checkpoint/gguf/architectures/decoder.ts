@@ -95,10 +95,18 @@ export function writeDecoder(config: Settings, id: string, context: number, inne
 }
 
 /** Keys of the rotary positions. Faults 'unsupported' for a scaling that llama.cpp has not. */
-export function writeRotary(config: Settings, writer: MetadataWriter, context: number): void {
+export function writeRotary(config: Settings, writer: MetadataWriter, context: number, usual = 10000): void {
   const { headSize } = sizesOf(config)
-  writer.integer('rope.dimension_count', turnedOf(config, headSize)).float('rope.freq_base', thetaOf(config))
+  writer.integer('rope.dimension_count', turnedOf(config, headSize)).float('rope.freq_base', thetaOf(config, usual))
   writeScaling(config, writer, context)
+}
+
+/** GPT-NeoX has names of its own for the rotary base and the part of a head that turns. */
+export function thetaOfNeox(config: Settings): { theta: number; part: number } {
+  const newer = config.section('rope_parameters')
+  if (newer)
+    return { theta: newer.number('rope_theta', 1, 10000), part: newer.number('partial_rotary_factor', 0, 0.25) }
+  return { theta: config.number('rotary_emb_base', 1, 10000), part: config.number('rotary_pct', 0, 0.25) }
 }
 
 /** `max_position_embeddings`; shorter where every block looks back on fewer tokens, which llama.cpp does not do in this

@@ -94,15 +94,21 @@ function fromTable(table: Float32Array, theta: number, size: number, context: nu
 
 /** The section that says how positions are scaled, by its newer or older name. */
 export function scalingOf(config: Settings): { section: Settings; type: string } | null {
-  const section = config.section('rope_parameters') ?? config.section('rope_scaling')
+  const section = sectionOf(config) ?? config.section('rope_scaling')
   const type = section?.text('rope_type', section.text('type', 'default')) ?? 'default'
   return section && type !== 'default' ? { section, type } : null
 }
 
-export function thetaOf(config: Settings): number {
-  const newer = config.section('rope_parameters')
+export function thetaOf(config: Settings, usual = 10000): number {
+  const newer = sectionOf(config)
   if (newer?.has('rope_theta')) return newer.number('rope_theta', 1)
-  return config.number('rope_theta', 1, 10000)
+  return config.number('rope_theta', 1, usual)
+}
+
+/** Newer configurations of Gemma 3 have a section for each kind of block; the far-seeing one is what GGUF calls the rope. */
+const sectionOf = (config: Settings): Settings | null => {
+  const section = config.section('rope_parameters')
+  return section?.has('full_attention') ? section.section('full_attention') : section
 }
 
 /** Where the original context stands: in the section, beside it, or it is the context. */

@@ -19,5 +19,7 @@ export class MetadataWriter {
   float = (key: string, value: number): this => this.put(key, { type: 'float32', value: Math.fround(value) })
   flag = (key: string, value: boolean): this => this.put(key, { type: 'bool', value })
   text = (key: string, value: string): this => this.put(key, { type: 'string', value })
+  flags = (key: string, values: readonly boolean[]): this =>
+    this.put(key, { type: 'array', of: 'bool', length: values.length, values: () => values })
   list = (key: string, of: NumberType, values: readonly number[]): this => this.put(key, numberList(of, values))
 }
