@@ -12,8 +12,17 @@ type Listing = Result<'files.list'>
 /** A folder may hold a million files; a chooser shows no more than this many. */
 export const maximumEntries = 2_000
 
-const openableFiles = new Set(['.onnx', '.safetensors', '.yaml', '.yml', '.txt', '.npy'])
-const tellingFiles = ['config.json', 'model.safetensors', 'model.onnx', 'data.yaml', databaseName]
+const checkpointFiles = ['.onnx', '.safetensors', '.gguf', '.pt', '.pth', '.bin', '.ckpt', '.th']
+const dataFiles = ['.yaml', '.yml', '.txt', '.npy', '.dat', '.imatrix']
+const openableFiles = new Set([...checkpointFiles, ...dataFiles])
+const tellingFiles = [
+  'config.json',
+  'model.safetensors',
+  'model.onnx',
+  'pytorch_model.bin',
+  'data.yaml',
+  databaseName,
+]
 
 const looksOpenable = (path: string, isFolder: boolean): boolean =>
   isFolder

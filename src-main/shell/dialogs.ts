@@ -4,11 +4,12 @@ import type { Dialogs } from '../app/context.ts'
 type Purpose = Parameters<Dialogs['pick']>[0]
 
 const checkpointFilters = [
-  { name: 'Checkpoints', extensions: ['onnx', 'safetensors'] },
+  { name: 'Checkpoints', extensions: ['onnx', 'safetensors', 'gguf', 'pt', 'pth', 'bin', 'ckpt', 'th'] },
   { name: 'All files', extensions: ['*'] },
 ]
 const dataFilters = [
   { name: 'Data', extensions: ['yaml', 'yml', 'txt', 'npy', 'json'] },
+  { name: 'Importance (imatrix)', extensions: ['gguf', 'dat', 'imatrix'] },
   { name: 'All files', extensions: ['*'] },
 ]
 

@@ -55,6 +55,7 @@ export type Conversion = z.infer<typeof conversionSchema>
 /** What a plain conversion would do to each layer, and the bytes of the file. */
 export const conversionPlanSchema = z.object({
   bytes: z.number(),
+  weighs: z.boolean(), // measured importance would make a difference
   layers: z.array(
     z.object({ name: z.string(), option: z.string(), method: z.string(), bits: z.number(), bytes: z.number() }),
   ),

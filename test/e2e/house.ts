@@ -9,6 +9,8 @@ const root = resolve(import.meta.dirname, '../..')
 export const screenshotFolder = join(root, 'test-results', 'screenshots')
 const executablePath = process.env.LATHE_CHROMIUM ?? '/usr/bin/chromium'
 export const hasChromium = existsSync(executablePath)
+const rendererFolder = process.env.LATHE_RENDERER ?? join(root, 'out', 'renderer')
+export const isBuilt = existsSync(join(rendererFolder, 'index.html'))
 
 export const sizes = [
   { width: 1280, height: 800 },
@@ -40,7 +42,6 @@ export interface House {
 export async function openHouse(): Promise<House> {
   const home = mkdtempSync(join(tmpdir(), 'lathe-e2e-'))
   const app = createApp({ door: 'web', home })
-  const rendererFolder = process.env.LATHE_RENDERER ?? join(root, 'out', 'renderer')
   const server = await startServer({ app, port: 0, rendererFolder, open: false })
   const browser = await chromium.launch({ executablePath, args: flags })
   const page = await browser.newPage({ viewport: sizes[0], colorScheme: 'light', reducedMotion: 'reduce' })

@@ -1,12 +1,7 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { hasChromium, type House, openHouse, photograph } from './house.ts'
+import { hasChromium, type House, isBuilt, openHouse, photograph } from './house.ts'
 import { dragTimes, focusOrder, noJobs } from './steps.ts'
-
-const isBuilt = existsSync(
-  join(process.env.LATHE_RENDERER ?? join(import.meta.dirname, '../../out/renderer'), 'index.html'),
-)
 
 // One person's way through the window on the vision sample, in a real browser, with the real engine behind it.
 describe.skipIf(!hasChromium || !isBuilt)('the window, end to end', () => {
@@ -71,6 +66,15 @@ describe.skipIf(!hasChromium || !isBuilt)('the window, end to end', () => {
     await photo('2-inspect')
   })
 
+  test('the model card tells what the file is made of', async () => {
+    const { page } = house
+    await page.getByText('Model card', { exact: true }).first().click()
+    await page.getByRole('heading', { name: 'What the tensors are for' }).waitFor()
+    await page.getByRole('img', { name: /^Block 0 / }).waitFor()
+    await photo('2-inspect-card')
+    await page.getByText('Layers', { exact: true }).first().click()
+  })
+
   test('Data names both parts, and sensitivity is measured', async () => {
     const { page } = house
     await page.keyboard.press('3')
@@ -106,6 +110,23 @@ describe.skipIf(!hasChromium || !isBuilt)('the window, end to end', () => {
     await page.keyboard.press('Control+z')
     await page.getByText('Chosen by the plan').waitFor()
     await expect.poll(loss).toBe(before)
+  })
+
+  test('Plan follows the export format that is planned for', async () => {
+    const { page } = house
+    const picker = page.getByRole('combobox', { name: 'Plan for' })
+    const sizes = () => page.locator('.plan-columns .small.number').allTextContents()
+    const packed = await sizes()
+    expect(packed.length).toBeGreaterThan(5)
+    await picker.click()
+    await page.getByRole('option', { name: /^ONNX, unpacked/ }).waitFor()
+    await photo('4-plan-formats')
+    await page.getByRole('option', { name: /^ONNX, unpacked/ }).click()
+    await expect.poll(() => picker.textContent()).toContain('unpacked when loaded')
+    await expect.poll(sizes).not.toEqual(packed)
+    await picker.click()
+    await page.getByRole('option', { name: /^ONNX One file/ }).click()
+    await expect.poll(sizes).toEqual(packed)
   })
 
   test('Run shows its progress and ends with a measured variant', async () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Fault } from '../../../src-preload/contract/fault.ts'
-import type { Option } from '../../../src-preload/contract/plan.ts'
+import { isWeighted, type Option } from '../../../src-preload/contract/plan.ts'
 import type { Network } from '../checkpoint/network.ts'
 import type { BytePlan, Exporter, Importance } from '../export/define.ts'
 import { readImportance } from '../probe/importance.ts'
@@ -77,5 +77,9 @@ function bytesOf({ network, options, plan }: Conversion): Tasks['convertPlan']['
     const { id, method, bits } = wanted
     return { name, option: id, method, bits, bytes: planned?.bytes ?? (bits / 8) * (weights.get(name) ?? 0) }
   })
-  return { bytes: layers.reduce((sum, { bytes }) => sum + bytes, plan.baseBytes), layers }
+  const weighs = plan.layers.some(({ name, options: offered }) => {
+    const wanted = options.get(name)
+    return wanted !== undefined && isWeighted(weightedTwin<Option>(wanted, offered))
+  })
+  return { weighs, bytes: layers.reduce((sum, { bytes }) => sum + bytes, plan.baseBytes), layers }
 }

@@ -15,6 +15,9 @@ const documentSchema = z.object({
   required: z.array(z.string()).default([]),
 })
 
+/** Parameters that shape a plain conversion; for a planned variant its plan has said all that. */
+export const conversionOnly = ['type', 'output', 'embedding', 'pure', 'weighted', 'bits', 'groupSize', 'symmetric']
+
 interface Base {
   name: string
   title: string

@@ -324,7 +324,7 @@ export function createDouble(start: Project = emptyProject()): Double {
         bits,
         bytes: (weights * bits) / 8,
       }))
-      return { bytes: 24_000 + rows.reduce((sum, row) => sum + row.bytes, 0), layers: rows }
+      return { weighs: bits < 16, bytes: 24_000 + rows.reduce((sum, row) => sum + row.bytes, 0), layers: rows }
     },
     'convert.start': ({ format }) =>
       begin('convert', `Convert novels-5m to ${format}`, 'model.layers.3.mlp.up_proj.weight', () => undefined),
