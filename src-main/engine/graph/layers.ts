@@ -115,6 +115,7 @@ function placeLayer(
   const own = pathOfWeight(name)
   const path = own.length > 0 || !use ? own : pathOfNode(use.node.name, use.node.outputs[0] ?? '', use.node.op)
   const parameters = product(shape)
+  const matrix = matrixOf(shape, use, kind)
   const layer: Layer = {
     name,
     role: use ? roleOf(name, shape, use, kind, path) : 'other',
@@ -130,8 +131,9 @@ function placeLayer(
       shape.length >= 2 &&
       floats.has(initializer.dtype) &&
       floats.has(tensor?.dtype ?? initializer.dtype) &&
-      parameters >= fewestParameters,
-    ...matrixOf(shape, use, kind),
+      parameters >= fewestParameters &&
+      matrix.cols > 1, // a row of one weight is its own scale
+    ...matrix,
     op: use?.node.op ?? '',
   }
   return { layer, path, position }

@@ -263,7 +263,7 @@ test('an embedding in blocks is looked up in its numbers', async () => {
 test('a weight with a factor multiplied in is exposed, a mere rearrangement is left to the graph', async () => {
   const graph = graphOf({
     nodes: [
-      node('Mul', ['v', 'g'], ['scaled']),
+      node('Mul', ['fc.v', 'g'], ['scaled']),
       node('Transpose', ['scaled'], ['w']),
       node('MatMul', ['x', 'w'], ['h']),
       node('Transpose', ['u'], ['ut']),
@@ -271,13 +271,13 @@ test('a weight with a factor multiplied in is exposed, a mere rearrangement is l
     ],
     inputs: input('x', ['n', 20]),
     outputs: ['y'],
-    initializers: [weight('v', [30, 20]), weight('g', [30, 1], 2), weight('u', [16, 30], 3)],
+    initializers: [weight('fc.v', [60, 20]), weight('g', [60, 1], 2), weight('u', [16, 60], 3)],
   })
   const { network, relative } = await difference(graph, {})
   expect(relative).toBeLessThan(1e-5)
   expect(weights(network)).toEqual([
-    { name: 'v_decoded', stored: 'constant expression', rows: 30, cols: 20 },
-    { name: 'u', stored: undefined, rows: 16, cols: 30 },
+    { name: 'fc.v_decoded', stored: 'constant expression', rows: 60, cols: 20 },
+    { name: 'u', stored: undefined, rows: 16, cols: 60 },
   ])
 })
 

@@ -5,6 +5,8 @@
 //   com.microsoft.GatherBlockQuantized: the same for an embedding [V, K] along its last axis.
 import { attributeInt, node as makeNode, type Node } from '../../../graph/ir.ts'
 import { int, ints } from '../../../graph/ir.ts'
+import type { Constants } from './constants.ts'
+import type { Header } from './operators.ts'
 import { plainName, type Rewrite } from './rewrite.ts'
 import { isFloat, product, unpackIntegers } from './value.ts'
 
@@ -21,38 +23,44 @@ interface Blocked {
 
 const widths = new Set([2, 4, 8])
 
+/** A weight is known by its codes, or, where their name says nothing, by its node. */
+const nameFor = (codes: string, node: Node): string =>
+  codes.length > 3 ? plainName(codes) : `${node.name || node.outputs[0]}.weight`
+
 /** Registers the weight [rows, cols]; null where sizes do not fit (the operator then stays as it is). */
-function addBlocked(rewrite: Rewrite, weight: Blocked, wish: string): string | null {
+function addBlocked(rewrite: Rewrite, constants: Constants, weight: Blocked, wish: string): string | null {
   const { rows, cols, bits, blockSize } = weight
   const blocks = Math.ceil(cols / blockSize)
   const rowBytes = (blocks * blockSize * bits) / 8
   const zeroBytes = Math.ceil((blocks * bits) / 8)
   const codes = rewrite.constant(weight.codes)
-  const scales = rewrite.constant(weight.scales)
-  const zeros = weight.zeros === '' ? null : rewrite.constant(weight.zeros)
-  const groupOf = weight.groupOf === '' ? null : rewrite.constant(weight.groupOf)
-  if (!codes || !scales || zeros === undefined || groupOf === undefined || !widths.has(bits)) return null
+  const scales = constants.header(weight.scales)
+  const zeros = constants.header(weight.zeros)
+  const groupOf = constants.header(weight.groupOf)
+  const isThere = (name: string, found: Header | null) => name === '' || found !== null
+  const known = isThere(weight.zeros, zeros) && isThere(weight.groupOf, groupOf)
+  if (!codes || !scales || !known || !widths.has(bits)) return null
   const packedZeros = zeros !== null && !isFloat(zeros.dtype)
   const fits =
     rewrite.sizeOf(weight.codes) === rows * rowBytes &&
     product(scales.shape) === rows * blocks &&
     (scales.dtype === 'float32' || scales.dtype === 'float16' || scales.dtype === 'bfloat16') &&
-    (!zeros ||
-      (packedZeros ? rewrite.sizeOf(weight.zeros) === rows * zeroBytes : product(zeros.shape) === rows * blocks)) &&
+    (!zeros || (packedZeros ? product(zeros.shape) === rows * zeroBytes : product(zeros.shape) === rows * blocks)) &&
     (!groupOf || product(groupOf.shape) === cols)
   if (!fits) return null
   const parts = [weight.codes, weight.scales, weight.zeros, weight.groupOf].filter((name) => name !== '')
-  const bytes = parts.reduce((sum, name) => sum + rewrite.sizeOf(name), 0)
+  const leaves = parts.flatMap((name) => constants.leavesOf(name))
+  const bytes = leaves.reduce((sum, name) => sum + rewrite.sizeOf(name), 0)
   let small: { scales: ArrayLike<number>; zeros: ArrayLike<number>; groups: ArrayLike<number> | null } | null = null
   const grids = () =>
     (small ??= {
-      scales: rewrite.value(scales).data,
-      zeros: zeros ? zeroPoints(rewrite.value(zeros).data, rows, blocks, packedZeros ? bits : 0) : [],
-      groups: groupOf ? rewrite.value(groupOf).data : null,
+      scales: constants.value(weight.scales).data,
+      zeros: zeros ? zeroPoints(constants.value(weight.zeros).data, rows, blocks, packedZeros ? bits : 0) : [],
+      groups: groupOf ? constants.value(weight.groupOf).data : null,
     })
   const middle = 2 ** (bits - 1)
   const source = codes.data
-  return rewrite.add(wish, scales.dtype, [rows, cols], {
+  return rewrite.add(rewrite.fresh(wish), scales.dtype, [rows, cols], {
     file: rewrite.fileOf(weight.codes),
     stored: { type: `MatMulNBits ${bits}-bit g${blockSize}`, bytes },
     decode(begin, end) {
@@ -88,7 +96,7 @@ function zeroPoints(data: ArrayLike<number>, rows: number, blocks: number, bits:
 }
 
 /** MatMulNBits -> MatMul with the transposed weight, and Add where it has a bias. */
-export function unpackProducts(rewrite: Rewrite): number {
+export function unpackProducts(rewrite: Rewrite, constants: Constants): number {
   let count = 0
   rewrite.graph.nodes = rewrite.graph.nodes.flatMap((node) => {
     if (node.op !== 'MatMulNBits' || node.domain !== 'com.microsoft') return [node]
@@ -98,10 +106,11 @@ export function unpackProducts(rewrite: Rewrite): number {
       ...{ bits: attributeInt(node, 'bits', 4), blockSize: attributeInt(node, 'block_size', 0) },
       ...{ codes, scales, zeros, groupOf },
     }
-    const name = weight.blockSize > 0 ? addBlocked(rewrite, weight, plainName(codes)) : null
+    const name = weight.blockSize > 0 ? addBlocked(rewrite, constants, weight, nameFor(codes, node)) : null
     if (name === null) return [node]
     count++
     rewrite.release(node)
+    for (const name of node.inputs) constants.release(name)
     const [output = ''] = node.outputs
     const turned = rewrite.fresh(`${name}_transposed`)
     const sum = bias === '' ? output : rewrite.fresh(`${output}_product`)
@@ -116,13 +125,13 @@ export function unpackProducts(rewrite: Rewrite): number {
 }
 
 /** GatherBlockQuantized -> Gather, for tables quantized along their last axis. */
-export function unpackLookups(rewrite: Rewrite): number {
+export function unpackLookups(rewrite: Rewrite, constants: Constants): number {
   let count = 0
   rewrite.graph.nodes = rewrite.graph.nodes.flatMap((node) => {
     if (node.op !== 'GatherBlockQuantized' || node.domain !== 'com.microsoft') return [node]
     const [codes = '', indices = '', scales = '', zeros = ''] = node.inputs
     const table = rewrite.constant(codes)
-    const grid = rewrite.constant(scales)
+    const grid = constants.header(scales)
     const blockSize = attributeInt(node, 'block_size', 128)
     const bytewise = table?.dtype === 'uint8'
     const bits = bytewise ? attributeInt(node, 'bits', 4) : 4
@@ -133,10 +142,11 @@ export function unpackLookups(rewrite: Rewrite): number {
     const cols = bytewise ? (width * 8) / bits : width
     if (cols % blockSize !== 0) return [node]
     const weight = { rows, cols, bits, blockSize, codes, scales, zeros, groupOf: '' }
-    const name = addBlocked(rewrite, weight, plainName(codes))
+    const name = addBlocked(rewrite, constants, weight, nameFor(codes, node))
     if (name === null) return [node]
     count++
     rewrite.release(node)
+    for (const name of node.inputs) constants.release(name)
     return [makeNode('Gather', [name, indices], [...node.outputs], { axis: int(0) }, { name: node.name })]
   })
   return count

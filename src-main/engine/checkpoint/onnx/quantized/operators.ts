@@ -77,6 +77,11 @@ function rounded(data: Float32Array, dtype: DataType): Float32Array {
   return data
 }
 
+const castable = new Set<DataType>([
+  ...(['float32', 'float16', 'bfloat16', 'float64', 'bool', 'int8', 'uint8'] as const),
+  ...(['int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64'] as const),
+])
+
 const wrap: Partial<Record<DataType, (x: number) => number>> = {
   int8: (x) => (x << 24) >> 24,
   uint8: (x) => x & 255,
@@ -147,7 +152,7 @@ export const constantOperators: Readonly<Record<string, ConstantOperator>> = {
     rearranges: true,
     header(node, [input]) {
       const dtype = dataTypes[attributeInt(node, 'to', 0)]
-      const plain = dtype && dtype !== 'string' && dtype !== 'undefined' && !/complex|float8|4$|2$/.test(dtype)
+      const plain = dtype && castable.has(dtype)
       return input && plain ? { dtype, shape: input.shape } : null
     },
     run: (_, inputs, { dtype }) => cast(first(inputs), dtype),
@@ -215,6 +220,12 @@ export const constantOperators: Readonly<Record<string, ConstantOperator>> = {
   Sub: arithmetic((x, y) => x - y),
   Mul: arithmetic((x, y) => x * y),
   Div: elementwise((_, dtype) => (isFloat(dtype) ? (x, y) => x / y : (x, y) => Math.trunc(x / y))),
+  // fmod 0 (integers): the result has the sign of the divisor.
+  Mod: elementwise((node) =>
+    attributeInt(node, 'fmod', 0) === 1 ? (x, y) => x % y : (x, y) => x - Math.floor(x / y) * y,
+  ),
+  Min: arithmetic(Math.min),
+  Max: arithmetic(Math.max),
   BitwiseAnd: arithmetic((x, y) => x & y),
   BitwiseOr: arithmetic((x, y) => x | y),
   BitShift: elementwise((node, dtype) => {

@@ -50,9 +50,8 @@ export class Rewrite {
     return 'inline' in data ? data.inline.length : (this.source.tensors.get(data.source)?.bytes ?? 0)
   }
 
-  /** Makes a computed tensor an initializer of the graph; `wish` is its name where that is free. */
-  add(wish: string, dtype: DataType, shape: number[], tensor: Omit<DerivedTensor, 'info' | 'stored'> & Stored): string {
-    const name = this.fresh(wish)
+  /** Makes a computed tensor an initializer of the graph under a name that is free. */
+  add(name: string, dtype: DataType, shape: number[], tensor: Omit<DerivedTensor, 'info' | 'stored'> & Stored): string {
     const bytes = shape.reduce((all, size) => all * size, dtype === 'float32' ? 4 : 2)
     const { stored, file, ...rest } = tensor
     this.derived.set(name, { ...rest, info: { name, dtype, shape, bytes, file, stored } })

@@ -4,6 +4,7 @@ import type { Graph } from '../../../graph/ir.ts'
 import { deriveSource } from '../../derived.ts'
 import type { TensorSource } from '../../network.ts'
 import { unpackLookups, unpackProducts } from './blocks.ts'
+import { Constants } from './constants.ts'
 import { foldConstants } from './fold.ts'
 import { rewriteIntegerOperators } from './qoperator.ts'
 import { Rewrite } from './rewrite.ts'
@@ -12,7 +13,8 @@ import { Rewrite } from './rewrite.ts'
 export function unpackQuantized(graph: Graph, source: TensorSource, notices: string[]): TensorSource {
   const rewrite = new Rewrite(graph, source)
   const integer = rewriteIntegerOperators(rewrite)
-  const blocked = unpackProducts(rewrite) + unpackLookups(rewrite)
+  const constants = new Constants(rewrite)
+  const blocked = unpackProducts(rewrite, constants) + unpackLookups(rewrite, constants)
   rewrite.prune()
   const folded = foldConstants(rewrite)
   if (integer + blocked + folded === 0) return source
