@@ -86,7 +86,9 @@ function buildHead(b: GraphBuilder, spec: EncoderSpec, body: EncoderBody, head: 
     const size = buildSentence(b, head.sentence, states, width)
     outputs.push(output('sentence_embedding', ['batch', size]))
   } else if (head.pooler !== null) {
-    b.op('Tanh', [dense(first(), head.pooler, 'fc')], 'pooler_output')
+    // Beside the hidden states, by which the features are judged: nothing would tell how much it matters.
+    const linear = { module: head.pooler, role: 'fc', rows: width, cols: width, bias: true, keep: true } as const
+    b.op('Tanh', [buildLinear(b, linear, first(), null)], 'pooler_output')
     outputs.push(output('pooler_output', ['batch', width]))
   }
   return outputs

@@ -71,8 +71,14 @@ function build(b: GraphBuilder, config: Settings, family: { id: string; prefix: 
     const outputs = [floatOutput('last_hidden_state', ['batch', tokens, width])]
     const module = `${prefix}pooler.dense`
     if (b.has(`${module}.weight`)) {
+      // The features are judged by the hidden states: nothing would tell how much the pooler matters.
       const first = buildPick(b, states, 0, 'hidden.first')
-      const dense = buildLinear(b, { module, role: 'fc', rows: width, cols: width, bias: true }, first, null)
+      const dense = buildLinear(
+        b,
+        { module, role: 'fc', rows: width, cols: width, bias: true, keep: true },
+        first,
+        null,
+      )
       b.op(
         'Identity',
         [buildActivation(b, readActivation(config, 'pooler_act', 'tanh'), dense, module)],
