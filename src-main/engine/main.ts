@@ -2,6 +2,7 @@
 // channel. Standard output is never protocol. It ends by itself when the process that started it is gone.
 import { Worker } from 'node:worker_threads'
 import { toFault } from '../../src-preload/contract/fault.ts'
+import { chatArgument } from './data/text/chat.ts'
 import type { FromEngine, TaskContext, TaskName, TaskProgress, Tasks, ToEngine } from './protocol.ts'
 import { tasks } from './tasks/registry.ts'
 
@@ -59,7 +60,9 @@ const watchParent = `
   setInterval(() => { if (gone()) process.kill(process.pid, 'SIGKILL') }, 500)
 `
 
-if (process.send === undefined) {
+if (process.argv[2] === chatArgument) {
+  await import('./data/text/chat-child.ts')
+} else if (process.send === undefined) {
   process.stderr.write('The engine is started by Lathe itself, not by hand.\n')
   process.exitCode = 2
 } else {

@@ -26,6 +26,11 @@ export interface DataReference {
 export interface Tasks {
   methods: { args: object; result: { methods: MethodSummary[] } }
   inspect: { args: { path: string }; result: CheckpointSummary }
+  /** A conversation as the checkpoint's own chat template writes it; `tokens`: null where there is no vocabulary. */
+  chat: {
+    args: { checkpoint: string; messages: { role: string; content: string }[] }
+    result: { text: string; tokens: number | null }
+  }
   histogram: { args: { path: string; layer: string; bins: number }; result: Histogram }
   /** What lies beside the weights, as text. */
   documents: { args: { path: string }; result: Documents }

@@ -24,6 +24,9 @@ export interface TensorSource {
   readonly tensors: ReadonlyMap<string, TensorInfo>
   /** Raw little-endian bytes [begin, end) of a tensor; the whole tensor without a range. Faults when the file changed. */
   read(name: string, range?: { begin: number; end: number }): Uint8Array
+  /** `read` into memory that is used again and again: fresh memory for every piece of a large file costs as much as reading
+   *  it. Absent where bytes are computed anyway. */
+  readInto?(name: string, begin: number, out: Uint8Array): void
   /** Bytes [begin, end) of a packed tensor as they lie in the file, for formats where that is one run (GGUF blocks). Absent,
    *  or null for a tensor that has no such form. */
   readStored?(name: string, range?: { begin: number; end: number }): Uint8Array | null
@@ -108,6 +111,8 @@ export interface Network {
   config: JsonMap | null
   tokenizer: TokenizerDocument | null
   chatTemplate: string | null // Jinja text; never rendered on opening
+  /** Texts of special tokens where the checkpoint names them: bos_token, eos_token ... */
+  specialTokens?: Readonly<Record<string, string>>
   /** What it takes as token numbers, where its family tells. */
   tokens?: TokenFacts
   /** What is done to images before this network sees them, where its folder says so (preprocessor_config.json). */

@@ -20,6 +20,7 @@ export const tasks: { [N in keyof Tasks]: () => Promise<Task<N>> } = {
   evaluate: async () => (await import('./evaluate.ts')).evaluate,
   importance: async () => (await import('./importance.ts')).importance,
   convertPlan: async () => (await import('./convert.ts')).convertPlan,
+  chat: async () => (await import('./chat.ts')).chat,
   convert: async () => (await import('./convert.ts')).convert,
   export: async () => (await import('./export.ts')).exportVariant,
 }
