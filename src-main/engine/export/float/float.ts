@@ -10,7 +10,7 @@ const params = z.object({
     .enum(['source', ...floatTypes])
     .default('source')
     .describe('Float type of the weights; source: as each tensor is, packed ones as config.json says'),
-  shardGb: z.number().min(0.001).max(1000).default(5).describe('Largest file, in GB'),
+  shardGb: z.number().positive().max(1000).default(5).describe('Largest file, in GB'),
 })
 
 export const safetensorsFloat = defineExporter({

@@ -45,7 +45,7 @@ export const packedParameters = {
     .enum(['float16', 'bfloat16'])
     .default('float16')
     .describe('Float type of everything that is not packed; scales are float16, which bfloat16 programs round'),
-  shardGb: z.number().min(0.001).max(1000).default(5).describe('Largest file, in GB of unpacked weights'),
+  shardGb: z.number().positive().max(1000).default(5).describe('Largest file, in GB of unpacked weights'),
 }
 
 /** Two layers with the same key are packed alike. */
