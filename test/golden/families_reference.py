@@ -267,7 +267,8 @@ GEMMA3 = dict(model('gemma3_text', 'Gemma3ForCausalLM', GEMMA), num_hidden_layer
 NEWER3 = {k: v for k, v in GEMMA3.items() if k not in ('rope_theta', 'rope_local_base_freq', 'sliding_window_pattern')}
 TEXT3 = {k: v for k, v in GEMMA3.items() if k != 'architectures'}
 SEEING3 = dict(model_type='gemma3', architectures=['Gemma3ForConditionalGeneration'])
-PHI3 = model('phi3', 'Phi3ForCausalLM', sliding_window=None, original_max_position_embeddings=16)
+PHI3 = model('phi3', 'Phi3ForCausalLM', sliding_window=None, original_max_position_embeddings=16,
+             pad_token_id=0)
 LONG = dict(short_factor=[1.0, 1.25, 1.5, 2.0], long_factor=[1.0, 2.0, 4.0, 8.0])
 GPT2 = dict(model_type='gpt2', architectures=['GPT2LMHeadModel'], vocab_size=40, n_embd=32, n_head=4, n_layer=2, n_positions=24,
             activation_function='gelu_new', layer_norm_epsilon=1e-5, bos_token_id=3)
@@ -300,8 +301,8 @@ CASES = {
                             _root=['model.language_model', '']), 'BF16', 10),
     'phi3': (phi3, dict(PHI3, sliding_window=5), 'BF16', 12),
     'phi3_longrope_short': (phi3, dict(PHI3, rope_scaling=dict(LONG, type='longrope')), 'F32', 12),
-    'phi3_longrope_long': (phi3, dict(PHI3, rope_scaling=dict(LONG, type='su')), 'F32', 20),
-    'phi3_partial': (phi3, dict(PHI3, head_dim=16, partial_rotary_factor=0.5, rope_scaling=dict(LONG, type='longrope')), 'BF16', 18),
+    'phi3_longrope_long': (phi3, dict(PHI3, rope_scaling=dict(LONG, type='longrope')), 'F32', 20),
+    'phi3_partial': (phi3, dict(PHI3, num_attention_heads=2, num_key_value_heads=1, partial_rotary_factor=0.5, rope_scaling=dict(LONG, type='longrope')), 'BF16', 18),
     'gpt2': (gpt2, GPT2, 'F32', 12),
     'gpt2_bare_names': (gpt2, dict(GPT2, _root='', n_inner=40, scale_attn_by_inverse_layer_idx=True, activation_function='gelu'), 'F16', 10),
     'gpt2_own_head': (gpt2, dict(GPT2, tie_word_embeddings=False, scale_attn_weights=False, activation_function='relu'), 'BF16', 10),

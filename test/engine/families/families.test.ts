@@ -64,6 +64,14 @@ test.each([
   network.source.close()
 })
 
+test('longrope by its first name is the same', async () => {
+  const golden = find('phi3_longrope_long')
+  const scaling = golden.config.rope_scaling as Record<string, unknown>
+  const network = open(golden, { rope_scaling: { ...scaling, type: 'su' } })
+  expect(await difference(golden, network)).toBeLessThan(5e-5)
+  network.source.close()
+})
+
 test.each([
   ['gpt2', { add_cross_attention: true }, 'add_cross_attention'],
   ['gpt2', { activation_function: 'mish' }, 'activation_function: the activation "mish"'],
