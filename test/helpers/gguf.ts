@@ -13,6 +13,7 @@ export type Value =
   | { texts: readonly string[] }
   | { i32s: readonly number[] }
   | { f32s: readonly number[] }
+  | { bools: readonly boolean[] }
   | { u8s: readonly number[] }
 
 export interface WrittenTensor {
@@ -65,21 +66,14 @@ function encode(value: Value): Uint8Array {
   if ('f32' in value) return typed(6, f32(value.f32))
   if ('bool' in value) return typed(7, Uint8Array.of(Number(value.bool)))
   if ('texts' in value) return encode(list(8, value.texts.map(text)))
-  if ('i32s' in value)
-    return encode(
-      list(
-        5,
-        value.i32s.map((x) => u32(x >>> 0)),
-      ),
-    )
-  if ('f32s' in value) return encode(list(6, value.f32s.map(f32)))
-  return encode(
-    list(
-      0,
-      value.u8s.map((x) => Uint8Array.of(x)),
-    ),
-  )
+  if ('i32s' in value) return numbers(5, value.i32s, (x) => u32(x >>> 0))
+  if ('f32s' in value) return numbers(6, value.f32s, f32)
+  if ('bools' in value) return numbers(7, value.bools.map(Number), (x) => Uint8Array.of(x))
+  return numbers(0, value.u8s, (x) => Uint8Array.of(x))
 }
+
+const numbers = (type: number, values: readonly number[], bytes: (value: number) => Uint8Array): Uint8Array =>
+  encode(list(type, values.map(bytes)))
 
 export function ggufFile(parts: GgufParts): Uint8Array {
   const { pairs = [], tensors = [], alignment = 32 } = parts

@@ -5,6 +5,7 @@ import { checkActivation, readDecoderConfig, sizesOf, thetaOfNeox, writeDecoder 
 import { defineArchitecture } from './define.ts'
 import { blocks, both, ordered, same } from './names.ts'
 import { prefixOf } from './prefix.ts'
+import { readScaling, scalingTables, writeScaling } from './rope.ts'
 
 const many = 1 << 24
 
@@ -22,18 +23,24 @@ export const gptneox = defineArchitecture({
     const { headSize } = sizes
     const turned = reader.integer('rope.dimension_count', { min: 1, max: headSize }, headSize)
     config.set('rotary_pct', turned / headSize)
-    config.set('rotary_emb_base', reader.number('rope.freq_base', 1, 10000))
+    const theta = reader.number('rope.freq_base', 1, 10000)
+    config.set('rotary_emb_base', theta)
+    const scaling = readScaling(reader, config, theta, turned)
+    if (scaling) config.set('rope_scaling', scaling)
     return config
   },
   metadataOf(config) {
     checkActivation(config, 'hidden_act', ['gelu', 'gelu_new', 'gelu_fast', 'gelu_pytorch_tanh'])
     if (!config.flag('attention_bias', true))
       throw config.unsupported('attention_bias', 'llama.cpp always has biases in this architecture')
+    if (config.flag('tie_word_embeddings', false))
+      throw config.unsupported('tie_word_embeddings', 'llama.cpp needs a head of its own in this architecture')
     const context = config.integer('max_position_embeddings', { min: 1, max: 2 ** 31 }, 2048)
     const writer = writeDecoder(config, 'gptneox', context, 'intermediate_size')
     const { headSize } = sizesOf(config)
     const { theta, part } = thetaOfNeox(config)
     writer.integer('rope.dimension_count', Math.floor(headSize * part)).float('rope.freq_base', theta)
+    writeScaling(config, writer, context)
     writer.flag('use_parallel_residual', config.flag('use_parallel_residual', true))
     writer.float('attention.layer_norm_epsilon', config.number('layer_norm_eps', 0, 1e-5))
     return writer.values
@@ -59,4 +66,5 @@ export const gptneox = defineArchitecture({
       ...inner,
     ]
   },
+  tables: (config) => scalingTables(config, Math.floor(sizesOf(config).headSize * thetaOfNeox(config).part)),
 })

@@ -30,13 +30,15 @@ interface Kind {
   shared: boolean // one more expert that every token takes
 }
 
-function checkExperts(config: Settings, { normalised }: Kind): void {
+function checkExperts(config: Settings, { normalised, shared }: Kind): void {
   if (config.flag('norm_topk_prob', false) !== normalised)
     throw config.unsupported('norm_topk_prob', `llama.cpp computes ${String(normalised)} in this architecture`)
   if (config.integer('decoder_sparse_step', { min: 1, max: 4096 }, 1) !== 1)
     throw config.unsupported('decoder_sparse_step', 'llama.cpp has experts in every block')
   if ((config.integers('mlp_only_layers') ?? []).length > 0)
     throw config.unsupported('mlp_only_layers', 'llama.cpp has experts in every block')
+  if (!shared && config.flag('attention_bias', false))
+    throw config.unsupported('attention_bias', 'llama.cpp has no biases in this architecture')
 }
 
 const define = (kind: Kind): Architecture =>
@@ -61,6 +63,7 @@ const define = (kind: Kind): Architecture =>
           'shared_expert_intermediate_size',
           reader.integer('expert_shared_feed_forward_length', { min: 1, max: many }, shared),
         )
+        config.set('qkv_bias', reader.hasTensor('blk.0.attn_q.bias'))
       } else config.set('attention_bias', false)
       config.set('norm_topk_prob', kind.normalised).set('decoder_sparse_step', 1).set('mlp_only_layers', [])
       readRotary(reader, config, sizes.headSize)

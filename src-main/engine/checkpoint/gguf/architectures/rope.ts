@@ -63,7 +63,7 @@ export function readScaling(reader: MetadataReader, config: JsonMap, theta: numb
 }
 
 /** Without `attention_factor`, Peng et al. 2023, eq. 22; llama.cpp always multiplies by it. */
-const yarnAttention = (factor: number) => (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1)
+const yarnAttention = (factor: number, weight = 1) => (factor <= 1 ? 1 : 0.1 * weight * Math.log(factor) + 1)
 
 const yarnKeys = [
   ['rope.scaling.yarn_beta_fast', 'beta_fast'],
@@ -146,11 +146,27 @@ export function writeScaling(config: Settings, writer: MetadataWriter, context: 
 }
 
 function writeYarn(section: Settings, writer: MetadataWriter, original: number, factor: number): void {
+  if (!section.flag('truncate', true))
+    throw section.unsupported('truncate', 'llama.cpp always rounds where the ramp begins and ends')
+  for (const [field, fixed] of [
+    ['beta_fast', 32],
+    ['beta_slow', 1],
+  ] as const)
+    if (section.number(field, 0, fixed) !== fixed)
+      throw section.unsupported(field, `llama.cpp takes ${fixed}, whatever a file says`)
   writer.text('rope.scaling.type', 'yarn').float('rope.scaling.factor', factor)
   writer.integer('rope.scaling.original_context_length', original)
   for (const [key, field] of yarnKeys) if (section.has(field)) writer.float(key, section.number(field, 0))
-  if (section.has('attention_factor'))
-    writer.float('rope.scaling.attn_factor', section.number('attention_factor', 0) / yarnAttention(factor))
+  const usual = yarnAttention(factor)
+  const own = attentionOf(section, factor)
+  if (own !== usual) writer.float('rope.scaling.attn_factor', own / usual)
+}
+
+/** The attention factor as graph/families/rope.ts computes it. */
+function attentionOf(section: Settings, factor: number): number {
+  if (section.has('attention_factor')) return section.number('attention_factor', 0)
+  const [some, all] = [section.number('mscale', -1, 0), section.number('mscale_all_dim', -1, 0)]
+  return some > 0 && all > 0 ? yarnAttention(factor, some) / yarnAttention(factor, all) : yarnAttention(factor)
 }
 
 /** Tables of the scaling: rope_freqs, or rope_factors_long and _short. `size`: rotated features. */
