@@ -6,7 +6,10 @@
 //                                          [rows, groups]       [ceil(rows * cols * b/8)]  [rows, groups]
 //                                          [1, 1] per tensor    one bit stream, see        [1, 1] per tensor
 //                                                               kernels/bits.ts
-//   __metadata__: { "lathe": JSON of `describeSchema` below }
+//   __metadata__: { "lathe": JSON of `gridSchema` below }
+//
+//   | 8: u64 header length | JSON header | blocks |      a layer in blocks of a GGUF type: U8 [rows, bytes of a row]
+//   __metadata__: { "lathe": JSON of `blockSchema` below }
 import { createHash } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
@@ -17,10 +20,11 @@ import { readSafetensorsHeader } from '../checkpoint/safetensors-header.ts'
 import { encodeSafetensors, type TensorToWrite } from '../checkpoint/safetensors.ts'
 import { packBits, packedBytes, unpackBits } from '../kernels/bits.ts'
 import { decodeScales, encodeScales } from '../kernels/float16.ts'
-import type { QuantizedMatrix } from './types.ts'
+import { type GgmlType, ggmlTypes, rowBytes } from '../kernels/ggml/types.ts'
+import { type BlockMatrix, type CompressedMatrix, isBlocks, type QuantizedMatrix } from './types.ts'
 import { writeWhole } from './write.ts'
 
-const describeSchema = z.object({
+const gridSchema = z.object({
   artifact: z.literal(1),
   layer: z.string(),
   option: optionSchema,
@@ -35,6 +39,16 @@ const describeSchema = z.object({
   scaleType: z.enum(['float16', 'float32']),
 })
 
+const blockSchema = z.object({
+  artifact: z.literal(1),
+  layer: z.string(),
+  option: optionSchema,
+  methodVersion: z.int(),
+  rows: z.int().positive(),
+  cols: z.int().positive(),
+  type: z.enum(Object.keys(ggmlTypes) as GgmlType[]),
+})
+
 export interface ArtifactMeta {
   layer: string
   option: Option
@@ -45,40 +59,64 @@ export interface ArtifactMeta {
  *  Faults 'disk' with the path and the bytes needed. */
 export function writeArtifact(
   folder: string,
-  q: QuantizedMatrix,
+  q: CompressedMatrix,
   meta: ArtifactMeta,
 ): { sha256: string; path: string; bytes: number } {
-  const { codes, scales, zeros, ...shape } = q
-  const scaleShape = q.granularity === 'tensor' ? [1, 1] : [q.rows, q.groups]
-  const packed = packBits(codes, q.bits)
-  const tensors: Record<string, TensorToWrite> = {
-    scales: { dtype: q.scaleType, shape: scaleShape, data: encodeScales(scales, q.scaleType) },
-    codes: { dtype: 'uint8', shape: [packed.length], data: packed },
-  }
-  if (!q.symmetric) tensors.zeros = { dtype: 'uint8', shape: scaleShape, data: zeros }
-  const described = describeSchema.parse({ artifact: 1, ...meta, ...shape })
-  const contents = encodeSafetensors(tensors, { lathe: JSON.stringify(described) })
+  const contents = isBlocks(q) ? encodeBlocks(q, meta) : encodeGrid(q, meta)
   const sha256 = createHash('sha256').update(contents).digest('hex')
   const path = join(folder, `${sha256}.safetensors`)
   if (!standsAlready(path, sha256, contents.length)) writeWhole(path, contents)
   return { sha256, path, bytes: contents.length }
 }
 
+function encodeGrid({ codes, scales, zeros, ...shape }: QuantizedMatrix, meta: ArtifactMeta): Uint8Array {
+  const scaleShape = shape.granularity === 'tensor' ? [1, 1] : [shape.rows, shape.groups]
+  const packed = packBits(codes, shape.bits)
+  const tensors: Record<string, TensorToWrite> = {
+    scales: { dtype: shape.scaleType, shape: scaleShape, data: encodeScales(scales, shape.scaleType) },
+    codes: { dtype: 'uint8', shape: [packed.length], data: packed },
+  }
+  if (!shape.symmetric) tensors.zeros = { dtype: 'uint8', shape: scaleShape, data: zeros }
+  const described = gridSchema.parse({ artifact: 1, ...meta, ...shape })
+  return encodeSafetensors(tensors, { lathe: JSON.stringify(described) })
+}
+
+function encodeBlocks({ rows, cols, type, blocks }: BlockMatrix, meta: ArtifactMeta): Uint8Array {
+  const shape = [rows, blocks.length / rows]
+  const described = blockSchema.parse({ artifact: 1, ...meta, rows, cols, type })
+  return encodeSafetensors({ blocks: { dtype: 'uint8', shape, data: blocks } }, { lathe: JSON.stringify(described) })
+}
+
 /** The layer as it was written. Faults 'not-found', 'disk', or 'bad-input' when the bytes are not those its name says. */
-export function readArtifact(path: string): QuantizedMatrix {
+export function readArtifact(path: string): CompressedMatrix {
   const bytes = readAll(path)
   const sha256 = createHash('sha256').update(bytes).digest('hex')
   if (`${sha256}.safetensors` !== basename(path)) throw damaged(path, `its SHA-256 is ${sha256}`)
   const memory = { path, size: bytes.length, read: (begin: number, end: number) => bytes.slice(begin, end) }
   const { entries, metadata } = readSafetensorsHeader(memory)
-  const part = (name: string, length: number) => {
+  const part: Part = (name, length) => {
     const entry = entries.find((candidate) => candidate.name === name)
     if (entry?.end !== (entry?.begin ?? NaN) + length) throw damaged(path, `tensor ${name} is not ${length} bytes long`)
     return bytes.subarray(entry.begin, entry.end)
   }
-  const described = describeSchema.safeParse(parseJson(metadata.get('lathe') ?? ''))
-  if (!described.success) throw damaged(path, `its description is wrong: ${z.prettifyError(described.error)}`)
-  const { rows, cols, bits, symmetric, granularity, groupSize, groups, scaleType } = described.data
+  const described = parseJson(metadata.get('lathe') ?? '')
+  return entries.some(({ name }) => name === 'blocks')
+    ? readBlocks(path, described, part)
+    : readGrid(path, described, part)
+}
+
+type Part = (name: string, length: number) => Uint8Array
+
+function readBlocks(path: string, description: unknown, part: Part): BlockMatrix {
+  const { rows, cols, type } = described(path, blockSchema, description)
+  const width = rowBytes(type, cols)
+  if (!Number.isInteger(width)) throw damaged(path, `${cols} columns are no whole ${type} blocks`)
+  return { rows, cols, type, blocks: part('blocks', rows * width).slice() }
+}
+
+function readGrid(path: string, description: unknown, part: Part): QuantizedMatrix {
+  const shape = described(path, gridSchema, description)
+  const { rows, cols, bits, symmetric, granularity, groupSize, groups, scaleType } = shape
   if (groups !== Math.ceil(cols / groupSize)) throw damaged(path, `${groups} groups of ${groupSize} in ${cols} columns`)
   const grids = granularity === 'tensor' ? 1 : rows * groups
   const scales = decodeScales(part('scales', grids * (scaleType === 'float16' ? 2 : 4)), scaleType)
@@ -87,6 +125,12 @@ export function readArtifact(path: string): QuantizedMatrix {
   if (!zeros.every((zero) => zero < 2 ** bits)) throw damaged(path, `a zero point needs more than ${bits} bits`)
   const codes = unpackBits(part('codes', packedBytes(rows * cols, bits)), bits, rows * cols)
   return { rows, cols, bits, symmetric, granularity, groupSize, groups, scaleType, codes, scales, zeros }
+}
+
+function described<S extends z.ZodType>(path: string, schema: S, description: unknown): z.output<S> {
+  const parsed = schema.safeParse(description)
+  if (!parsed.success) throw damaged(path, `its description is wrong: ${z.prettifyError(parsed.error)}`)
+  return parsed.data
 }
 
 function readAll(path: string): Uint8Array<ArrayBuffer> {

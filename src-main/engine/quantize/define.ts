@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { MethodBase } from '../method.ts'
-import type { QuantizedMatrix } from './types.ts'
 import type { WeightRows } from './rows.ts'
+import type { CompressedMatrix } from './types.ts'
 
 export interface QuantizeContext {
   layer: string // for messages
@@ -12,15 +12,20 @@ export interface QuantizeContext {
   progress?: (fraction: number) => void
 }
 
-export interface Quantizer<P extends z.ZodObject = z.ZodObject> extends MethodBase<P> {
+export interface Quantizer<
+  P extends z.ZodObject = z.ZodObject,
+  R extends CompressedMatrix = CompressedMatrix,
+> extends MethodBase<P> {
   family: 'quantize'
   /** Reads the weights by row blocks, so that memory holds the result and one block. Faults on weights that are not
    *  finite and on parameters that do not fit the schema. */
-  apply(source: WeightRows, parameters: z.output<P>, context: QuantizeContext): QuantizedMatrix
+  apply(source: WeightRows, parameters: z.output<P>, context: QuantizeContext): R
 }
 
 /** A quantizer with its parameters checked at the door. */
-export function defineQuantizer<P extends z.ZodObject>(method: Omit<Quantizer<P>, 'family'>): Quantizer<P> {
+export function defineQuantizer<P extends z.ZodObject, R extends CompressedMatrix>(
+  method: Omit<Quantizer<P, R>, 'family'>,
+): Quantizer<P, R> {
   return {
     ...method,
     family: 'quantize',

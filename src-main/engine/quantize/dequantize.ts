@@ -1,7 +1,9 @@
 import type { Arena } from '../kernels/arena.ts'
+import { decodeBlocks } from '../kernels/ggml/decode.ts'
+import { rowBytes } from '../kernels/ggml/types.ts'
 import { openKernel } from '../kernels/load.ts'
 import { eachBlock, rowsPerBlock, type WeightRows } from './rows.ts'
-import type { QuantizedMatrix, WeightMatrix } from './types.ts'
+import { type BlockMatrix, type CompressedMatrix, isBlocks, type WeightMatrix } from './types.ts'
 
 interface DequantizeExports {
   dequantizeRows(
@@ -18,8 +20,9 @@ interface DequantizeExports {
 
 let kernel: Arena<DequantizeExports> | null = null
 
-/** Rows [begin, end) as weights, row-major: (code - zero) * scale in one float32 product. */
-export function dequantizeRows(q: QuantizedMatrix, begin: number, end: number): Float32Array {
+/** Rows [begin, end) as weights, row-major: (code - zero) * scale in one float32 product, or what the blocks stand for. */
+export function dequantizeRows(q: CompressedMatrix, begin: number, end: number): Float32Array {
+  if (isBlocks(q)) return decodeBlocks(q.type, blocksOf(q, begin, end))
   const weights = new Float32Array((end - begin) * q.cols)
   const step = rowsPerBlock(q.cols)
   for (let from = begin; from < end; from += step) {
@@ -30,8 +33,8 @@ export function dequantizeRows(q: QuantizedMatrix, begin: number, end: number): 
   return weights
 }
 
-/** The weights that the codes stand for. */
-export const dequantize = (q: QuantizedMatrix): WeightMatrix => ({
+/** The weights that codes or blocks stand for. */
+export const dequantize = (q: CompressedMatrix): WeightMatrix => ({
   data: dequantizeRows(q, 0, q.rows),
   rows: q.rows,
   cols: q.cols,
@@ -44,7 +47,7 @@ export interface WeightError {
 }
 
 /** Error of the codes against the weights, in float64, read by row blocks. */
-export function weightError(source: WeightRows, q: QuantizedMatrix): WeightError {
+export function weightError(source: WeightRows, q: CompressedMatrix): WeightError {
   let [squaredError, squares] = [0, 0]
   eachBlock(source, (weights, begin, end) => {
     const { arena, address, original, out } = layRows(q, begin, end)
@@ -57,10 +60,18 @@ export function weightError(source: WeightRows, q: QuantizedMatrix): WeightError
   return { squaredError, squares, relative: squares === 0 ? 0 : squaredError / squares }
 }
 
+const blocksOf = ({ type, cols, blocks }: BlockMatrix, begin: number, end: number) =>
+  blocks.subarray(begin * rowBytes(type, cols), end * rowBytes(type, cols))
+
 /** Weights of rows [begin, end) in the kernel's memory at `address`, with room for as many at `original`. */
-function layRows(q: QuantizedMatrix, begin: number, end: number) {
+function layRows(q: CompressedMatrix, begin: number, end: number) {
   const arena = (kernel ??= openKernel<DequantizeExports>('dequantize'))
   const count = (end - begin) * q.cols
+  if (isBlocks(q)) {
+    const [address = 0, original = 0, out = 0] = arena.lay(count * 4, count * 4, 16)
+    decodeBlocks(q.type, blocksOf(q, begin, end), arena.floats(address, count))
+    return { arena, address, original, out }
+  }
   const perTensor = q.granularity === 'tensor'
   const [first, last] = perTensor ? [0, 1] : [begin * q.groups, end * q.groups]
   const lengths = [count, (last - first) * 4, last - first, count * 4, count * 4, 16]

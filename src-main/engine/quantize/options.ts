@@ -4,7 +4,7 @@ import type { Layer } from '../checkpoint/network.ts'
 import type { QuantizeContext } from './define.ts'
 import { quantizers } from './registry.ts'
 import { rowsOf, type WeightRows } from './rows.ts'
-import type { QuantizedMatrix, WeightMatrix } from './types.ts'
+import type { CompressedMatrix, WeightMatrix } from './types.ts'
 
 export const keepOption: Option = { id: 'keep', method: 'keep', bits: 32, parameters: {} }
 
@@ -60,7 +60,7 @@ export function applyOption(
   matrix: WeightMatrix | WeightRows,
   option: Option,
   context: QuantizeContext = { layer: 'weight' },
-): QuantizedMatrix {
+): CompressedMatrix {
   const quantizer = quantizers.find(({ id }) => id === option.method)
   if (quantizer === undefined)
     throw new Fault('bad-arguments', `Layer ${context.layer}: there is no quantizer "${option.method}".`, {

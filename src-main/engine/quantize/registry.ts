@@ -1,5 +1,6 @@
 import type { Quantizer } from './define.ts'
+import { ggml } from './ggml.ts'
 import { rtn } from './rtn.ts'
 
 /** Every quantizer Lathe knows. Adding one costs a file and a line here. */
-export const quantizers: readonly Quantizer[] = [rtn]
+export const quantizers: readonly Quantizer[] = [rtn, ggml]

@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest'
 import { readArtifact, writeArtifact } from '../../../src-main/engine/quantize/artifact.ts'
 import { applyOption, rtnOption } from '../../../src-main/engine/quantize/options.ts'
 import type { QuantizedMatrix } from '../../../src-main/engine/quantize/types.ts'
+import { gridOf } from '../../helpers/matrix.ts'
 import { gaussianMatrix } from '../kernels/random.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lathe-artifact-'))
@@ -14,7 +15,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const option = rtnOption(3, 32)
 const meta = { layer: 'model.layers.0.mlp.up_proj.weight', option, methodVersion: 1 }
 const sample = (parameters = {}, spread = 0.02): QuantizedMatrix =>
-  applyOption(gaussianMatrix(9, 70, 3, spread), { ...option, parameters: { ...option.parameters, ...parameters } })
+  gridOf(
+    applyOption(gaussianMatrix(9, 70, 3, spread), { ...option, parameters: { ...option.parameters, ...parameters } }),
+  )
 
 test.each([
   ['symmetric groups', {}, 0.02],

@@ -4,6 +4,7 @@ import { describeMethod } from '../../../src-main/engine/method.ts'
 import { applyOption, optionsFor } from '../../../src-main/engine/quantize/options.ts'
 import { quantizers } from '../../../src-main/engine/quantize/registry.ts'
 import { gaussianMatrix } from '../kernels/random.ts'
+import { gridOf } from '../../helpers/matrix.ts'
 
 const layer = (more: Partial<Layer>): Layer => {
   const shape = [more.rows ?? 64, more.cols ?? 256]
@@ -59,7 +60,7 @@ test.each([
 test('options are carried out as they say', () => {
   const matrix = gaussianMatrix(16, 100, 1)
   for (const option of optionsFor(layer({ rows: 16, cols: 100 })).filter(({ method }) => method !== 'keep')) {
-    const q = applyOption(matrix, option)
+    const q = gridOf(applyOption(matrix, option))
     expect(q.bits).toBe(option.bits)
     expect(q.symmetric).toBe(true)
     const groupSize = option.parameters.groupSize === 32 ? 32 : 64
@@ -74,6 +75,6 @@ test('options are carried out as they say', () => {
 test.each(quantizers.map((method) => [method.id, method] as const))('%s describes itself', (_, method) => {
   const described = describeMethod(method)
   expect(described.family).toBe('quantize')
-  expect(described.parameters).toHaveProperty('properties.bits')
+  expect(described.parameters).toHaveProperty(method.id === 'ggml' ? 'properties.type' : 'properties.bits')
   expect(described.cite.length).toBeGreaterThan(20)
 })

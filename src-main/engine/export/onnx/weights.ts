@@ -5,7 +5,8 @@ import { applyOption } from '../../quantize/options.ts'
 import { contextFor } from '../../quantize/weighted.ts'
 import type { ExportArguments } from '../define.ts'
 import { dequantize } from '../../quantize/dequantize.ts'
-import type { QuantizedMatrix } from '../../quantize/types.ts'
+import { asGrid } from '../../quantize/as-grid.ts'
+import { type CompressedMatrix, isBlocks, type QuantizedMatrix } from '../../quantize/types.ts'
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { WeightReader } from '../../runtime/types.ts'
 import type { Assembled } from './assemble.ts'
@@ -26,7 +27,8 @@ export function artifactReader({ network, artifacts, options, importance }: Comp
     const layer = layerOf.get(name)
     const option = options?.get(name)
     if (path === undefined && option !== undefined && layer !== undefined) {
-      const q = applyOption(weightRows(network, layer), option, contextFor(layer, option, importance ?? null))
+      const made = applyOption(weightRows(network, layer), option, contextFor(layer, option, importance ?? null))
+      const q = gridOf(made, name)
       last = { layer: name, q }
       return q
     }
@@ -35,11 +37,22 @@ export function artifactReader({ network, artifacts, options, importance }: Comp
         data: { tensor: name },
       })
     }
-    const q = readArtifact(path)
+    const q = gridOf(readArtifact(path), name)
     checkFits(layer, q, path)
     last = { layer: name, q }
     return q
   }
+}
+
+/** Blocks of a GGUF type that are a uniform grid pass; the others only GGUF can hold. */
+function gridOf(matrix: CompressedMatrix, layer: string): QuantizedMatrix {
+  const grid = isBlocks(matrix) ? asGrid(matrix) : matrix
+  if (grid !== null) return grid
+  const type = isBlocks(matrix) ? matrix.type : ''
+  throw new Fault('unsupported', `Layer ${layer} is in ${type} blocks, which only a GGUF file can hold.`, {
+    hint: 'Export the variant as GGUF, or plan again with the options of this format.',
+    data: { tensor: layer, found: type },
+  })
 }
 
 function checkFits(layer: Layer, q: QuantizedMatrix, path: string): void {

@@ -51,20 +51,26 @@ export function decode(
   }
 }
 
-/** Values (int8) and scales (float32, `groups` a block) as they are. */
+/** Codes (value + zero, or with `mirrored` zero - value) and scales (float32, `groups` a block). */
 export function unpack(
   type: i32,
   from: usize,
-  values: usize,
+  codes: usize,
   scales: usize,
   blocks: i32,
   blockBytes: i32,
   blockSize: i32,
   groups: i32,
+  zero: i32,
+  mirrored: bool,
 ): void {
-  for (let b = 0; b < blocks; b++, from += blockBytes, values += blockSize, scales += groups << 2) {
+  const middle = i8x16.splat(<i8>zero)
+  for (let b = 0; b < blocks; b++, from += blockBytes, scales += groups << 2) {
     unpackBlock(type, from)
-    memory.copy(values, unpacked.VALUES, blockSize)
+    for (let i = 0; i < blockSize; i += 16, codes += 16) {
+      const values = v128.load(unpacked.VALUES + i)
+      v128.store(codes, mirrored ? i8x16.sub(middle, values) : i8x16.add(middle, values))
+    }
     memory.copy(scales, unpacked.SCALES, groups << 2)
   }
 }

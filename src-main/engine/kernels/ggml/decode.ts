@@ -27,6 +27,8 @@ interface DecodeExports {
     blockBytes: number,
     blockSize: number,
     groups: number,
+    zero: number,
+    mirrored: number,
   ): void
   widen(type: number, from: number, to: number, n: number): void
 }
@@ -72,25 +74,29 @@ function shapeOf(type: GgmlType): { groups: number; offsets: boolean } {
   return { groups, offsets: m !== undefined }
 }
 
-/** Whole-number values (int8, one a weight) and scales (one a group) of types without offsets: weight = scale * value. */
-export function unpackBlocks(type: LaidOutType, bytes: Uint8Array): { values: Int8Array; scales: Float32Array } {
+/** Codes (one a byte) and scales (one a group) of types without offsets: weight = scale * (code - zero), or with `mirrored`
+ *  scale * (zero - code). */
+export function unpackBlocks(
+  type: LaidOutType,
+  bytes: Uint8Array,
+  zero: number,
+  mirrored: boolean,
+): { codes: Uint8Array; scales: Float32Array } {
   const { id, blockBytes, blockSize } = ggmlTypes[type]
   const { groups } = layoutOf(type)
   const count = blocksIn(type, bytes)
-  const values = new Int8Array(count * blockSize)
+  const codes = new Uint8Array(count * blockSize)
   const scales = new Float32Array(count * groups)
   inPieces(type, bytes, (part, first, blocks) => {
     const arena = ownKernel()
-    const [from = 0, codes = 0, factors = 0] = arena.lay(part.length, blocks * blockSize, blocks * groups * 4)
+    const [from = 0, to = 0, factors = 0] = arena.lay(part.length, blocks * blockSize, blocks * groups * 4)
     arena.bytes(from, part.length).set(part)
-    arena.exports.unpack(id, from, codes, factors, blocks, blockBytes, blockSize, groups)
-    values.set(
-      new Int8Array(arena.bytes(codes, blocks * blockSize).buffer, codes, blocks * blockSize),
-      first * blockSize,
-    )
+    const shape = [blocks, blockBytes, blockSize, groups] as const
+    arena.exports.unpack(id, from, to, factors, ...shape, zero, Number(mirrored))
+    codes.set(arena.bytes(to, blocks * blockSize), first * blockSize)
     scales.set(arena.floats(factors, blocks * groups), first * groups)
   })
-  return { values, scales }
+  return { codes, scales }
 }
 
 function blocksIn(type: GgmlType, bytes: Uint8Array): number {

@@ -1,0 +1,7 @@
+import { type CompressedMatrix, isBlocks, type QuantizedMatrix } from '../../src-main/engine/quantize/types.ts'
+
+/** A result that must be codes on a grid. */
+export function gridOf(matrix: CompressedMatrix): QuantizedMatrix {
+  if (isBlocks(matrix)) throw new Error(`blocks of ${matrix.type} where a grid was expected`)
+  return matrix
+}
