@@ -138,6 +138,21 @@ test('fused layers are one layer each; those of GPT-2 lie in columns', () => {
   expect(qkv).toMatchObject({ role: 'qkv', order: 'cols', shape: [32, 96], rows: 96, cols: 32 })
 })
 
+test('what the configuration does not mention is what the published class takes', () => {
+  const { config, ...golden } = find('gemma2')
+  const without = (fields: string[]) =>
+    Object.fromEntries(Object.entries(config).filter(([key]) => !fields.includes(key)))
+  const network = open({ ...golden, config: without(['final_logit_softcapping', 'sliding_window', 'bos_token_id']) })
+  network.source.close()
+  expect(network.head).toMatchObject({ softCap: 30, beginToken: 2 })
+  expect(network.card['sliding window']).toBe('4096, none')
+  const moe = find('qwen3_moe').config
+  const { num_experts, ...others } = moe
+  const newer = open({ ...find('qwen3_moe'), config: { ...others, num_local_experts: num_experts } })
+  newer.source.close()
+  expect(newer.graph).not.toBeNull()
+})
+
 test('the head tells how logits are capped and how wide it is', () => {
   const head = (name: string) => {
     const network = open(find(name))

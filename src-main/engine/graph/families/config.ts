@@ -18,6 +18,11 @@ export class Settings {
     return (this.map.get(field) ?? null) !== null
   }
 
+  /** Whether the file says anything about it, be it null. */
+  mentions(field: string): boolean {
+    return this.map.has(field)
+  }
+
   wrong(field: string, expected: string): Fault {
     const found = describeJson(this.map.get(field))
     return new Fault('bad-input', `${this.file}: ${this.prefix}${field} is ${found}, expected ${expected}`, {

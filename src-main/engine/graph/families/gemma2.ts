@@ -42,10 +42,9 @@ export function readGemma(config: Settings, shape: LlamaShape): Omit<LlamaParts,
 
 export const gemmaActivation = { field: 'hidden_activation', fallback: 'gelu_pytorch_tanh' }
 
-/** A cap that may be switched off with null. */
-export function readCap(config: Settings, field: string): number | null {
-  return config.has(field) ? config.number(field, 0) : null
-}
+/** A cap or window that null switches off. */
+export const readOptional = (config: Settings, field: string, fallback: number | null): number | null =>
+  config.has(field) ? config.number(field, 0) : config.mentions(field) ? null : fallback
 
 export const gemma2 = defineFamily({
   id: 'gemma2',
@@ -54,12 +53,12 @@ export const gemma2 = defineFamily({
   build(config, tensors) {
     const shape = readShape(config, 'gemma2', { fields, tied: true, activation: gemmaActivation })
     const rope = readRope(config, { size: shape.headSize, context: shape.context })
-    const window = readWindow(config)
+    const window = readWindow(config, config.mentions('sliding_window') ? undefined : 4096)
     const alternating = Array.from({ length: shape.depth }, (_, block) => (block % 2 === 0 ? window : null))
     const windows = readLayerTypes(config, shape.depth, window) ?? alternating
     const caps = {
-      scoreCap: readCap(config, 'attn_logit_softcapping'),
-      logitCap: readCap(config, 'final_logit_softcapping'),
+      scoreCap: readOptional(config, 'attn_logit_softcapping', 50),
+      logitCap: readOptional(config, 'final_logit_softcapping', 30),
     }
     const card = Object.fromEntries(
       [

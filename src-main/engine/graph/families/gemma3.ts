@@ -4,7 +4,7 @@
 import type { Settings } from './config.ts'
 import { buildDecoder } from './decoder.ts'
 import { type BuiltModel, defineFamily, type Family } from './define.ts'
-import { gemmaActivation, readCap, readGemma } from './gemma2.ts'
+import { gemmaActivation, readGemma, readOptional } from './gemma2.ts'
 import { llamaSpec, readLayerTypes, readShape, readWindow } from './llama-like.ts'
 import { findPrefix } from './prefix.ts'
 import { readRope } from './rope.ts'
@@ -33,7 +33,7 @@ function build(config: Settings, tensors: Parameters<Family['build']>[1], names 
     field: 'rope_local_base_freq',
     scaled: false,
   })
-  const window = readWindow(config, 4096)
+  const window = readWindow(config, config.mentions('sliding_window') ? undefined : 4096)
   const every = config.integer('sliding_window_pattern', { min: 1, max: 4096 }, 6)
   const pattern = Array.from({ length: depth }, (_, block) => ((block + 1) % every === 0 ? null : window))
   const spec = llamaSpec(shape, {
@@ -42,8 +42,8 @@ function build(config: Settings, tensors: Parameters<Family['build']>[1], names 
     headNorms: true,
     rope: (seen) => (seen === null ? far : near),
     windows: readLayerTypes(config, depth, window) ?? pattern,
-    scoreCap: readCap(config, 'attn_logit_softcapping'),
-    logitCap: readCap(config, 'final_logit_softcapping'),
+    scoreCap: readOptional(config, 'attn_logit_softcapping', null),
+    logitCap: readOptional(config, 'final_logit_softcapping', null),
   })
   return buildDecoder(spec, tensors)
 }

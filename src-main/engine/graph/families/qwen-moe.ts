@@ -13,7 +13,8 @@ function readExperts(config: Settings, shape: LlamaShape): Pick<LlamaParts, 'mlp
   if (config.flag('use_sliding_window', false)) {
     throw config.unsupported('use_sliding_window', 'published implementations differ in which blocks it concerns')
   }
-  const count = config.integer('num_experts', { min: 0, max: 4096 })
+  const field = config.has('num_experts') ? 'num_experts' : 'num_local_experts' // newer programs write the second
+  const count = config.integer(field, { min: 0, max: 4096 })
   const chosen = config.integer('num_experts_per_tok', { min: 1, max: Math.max(1, count) })
   const inner = config.integer('moe_intermediate_size', { min: 1, max: many })
   const normalised = config.flag('norm_topk_prob', false)
