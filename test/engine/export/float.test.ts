@@ -160,7 +160,9 @@ test('shards with an index, as large as planned; they open as one model', async 
     const names = readdirSync(path).filter((name) => name.endsWith('.safetensors'))
     expect(names.length).toBeGreaterThan(2)
     expect(names).toEqual(
-      names.map((_, i) => `model-${String(i + 1).padStart(5, '0')}-of-0000${names.length}.safetensors`),
+      names.map(
+        (_, i) => `model-${String(i + 1).padStart(5, '0')}-of-${String(names.length).padStart(5, '0')}.safetensors`,
+      ),
     )
     expect(result.files.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(plannedBytes)
     const { weight_map, metadata } = json(path, 'model.safetensors.index.json') as {

@@ -34,7 +34,7 @@ for (const [model, data] of models) {
       expect(Math.abs(bytes / plannedBytes - 1)).toBeLessThan(0.005)
       expect(verified.some((line) => line.includes('equals the variant'))).toBe(true)
       const beside = network.format === 'safetensors' ? ['config.json', 'tokenizer.json', 'tokenizer_config.json'] : []
-      expect(readdirSync(path).sort()).toEqual([...beside, 'model.lathe.json', 'model.onnx'].sort())
+      expect(readdirSync(path).sort()).toEqual([...beside, 'README.md', 'model.lathe.json', 'model.onnx'].sort())
     }
   })
 }

@@ -74,7 +74,7 @@ test('a packed file is exactly as large as planned, and gives back the variant a
     expect(plain.metadata.get('ü"')).toBe('\\ "x"')
     expect(plain.metadata.get('lathe.layout')).toContain('bit stream')
     plain.close()
-    expect(readdirSync(join(path, '..')).sort()).toEqual(['m.lathe.json', 'm.safetensors'])
+    expect(readdirSync(join(path, '..')).sort()).toEqual(['m.README.md', 'm.lathe.json', 'm.safetensors'])
   }
 })
 

@@ -43,7 +43,7 @@ test('every ONNX format writes a file of the planned size, checked, with a manif
     expect(Math.abs((file?.bytes ?? 0) / planned - 1), exporter.id).toBeLessThan(0.02)
     expect(file?.sha256).toBe(sha256(join(folder, 'a.onnx')))
     expect(result.verified[0]).toContain('equals the variant')
-    expect(readdirSync(folder).sort()).toEqual(['a.lathe.json', 'a.onnx'])
+    expect(readdirSync(folder).sort()).toEqual(['a.README.md', 'a.lathe.json', 'a.onnx'])
     const manifest = JSON.parse(readFileSync(join(folder, 'a.lathe.json'), 'utf8')) as Record<string, unknown>
     expect(manifest).toMatchObject({ lathe: 1, format: exporter.id, bytes: file?.bytes, plannedBytes: planned })
     expect(manifest.source).toMatchObject({ fingerprint: network.fingerprint })

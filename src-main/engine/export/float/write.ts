@@ -3,11 +3,11 @@ import type { Network } from '../../checkpoint/network.ts'
 import { openSafetensors } from '../../checkpoint/safetensors.ts'
 import { rowsPerBlock } from '../../quantize/rows.ts'
 import type { TaskContext } from '../../protocol.ts'
-import { cardName, modelCard } from '../card/card.ts'
+import { writeCard } from '../card/write.ts'
 import type { ExportArguments, Exported } from '../define.ts'
 import { type CompressedLayers, compressLayers } from '../folder/artifacts.ts'
 import { configFor } from '../folder/config.ts'
-import { denseRows } from '../folder/dense.ts'
+import { dequantizeRows } from '../../quantize/dequantize.ts'
 import { roundTo, type TargetType, writtenBytes, writtenType } from '../folder/dtype.ts'
 import { fixedBytes, shardsOf, slotBytes } from '../folder/layout.ts'
 import { verifyFolder } from '../folder/reopen.ts'
@@ -46,7 +46,7 @@ function* denseBlocks(name: string, dtype: FilledSlot['entries'][number]['dtype'
   const matrix = read(name)
   const step = rowsPerBlock(matrix.cols)
   for (let begin = 0; begin < matrix.rows; begin += step)
-    yield roundTo(denseRows(matrix, begin, Math.min(begin + step, matrix.rows)), dtype, name, begin * matrix.cols)
+    yield roundTo(dequantizeRows(matrix, begin, Math.min(begin + step, matrix.rows)), dtype, name, begin * matrix.cols)
 }
 
 const wantedOf = (network: Network, dtype: TargetType, { layers, read }: CompressedLayers): Wanted => ({
@@ -117,20 +117,19 @@ export function exportFloatFile(args: ExportArguments, { dtype }: FloatParameter
       }
       const stem = target.file.replace(/\.safetensors$/i, '')
       const manifest = `${stem}.lathe.json`
-      const readme = cardName(target.file, '.safetensors')
       const subject = { network, artifacts, options, rows: args.card, verified, manifest, files, format: TITLE }
-      const card = staging.write(readme, (sink) => sink(modelCard({ ...subject, loads: loadsOf(target.file) })))
+      const card = writeCard(staging, target, '.safetensors', overwrite, { ...subject, loads: loadsOf(target.file) })
       const said = { format: ID, files, besides: [card], plannedBytes, verified, options }
       staging.write(manifest, (sink) => sink(manifestOf(network, artifacts, said)))
       checkFile(join(target.folder, target.file), network, overwrite)
-      for (const name of [readme, manifest]) checkFile(join(target.folder, name), network, true)
+      for (const name of [card.name, manifest]) checkFile(join(target.folder, name), network, true)
       staging.publish([target.file], overwrite)
-      staging.publish([readme, manifest], true)
+      staging.publish([card.name, manifest], true)
       context.progress({ fraction: 1, step: 'done' })
       return {
         ...{ format: ID, folder: target.folder, plannedBytes },
         files: files.map(({ name, bytes, sha256 }) => ({ path: join(target.folder, name), bytes, sha256 })),
-        verified: [...verified, `Beside it: ${readme}, ${manifest}`],
+        verified: [...verified, `Beside it: ${card.name}, ${manifest}`],
       }
     } finally {
       staging.remove()

@@ -1,10 +1,13 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '../../../../src-preload/contract/fault.ts'
-import { writeArtifact } from '../../quantize/artifact.ts'
+import { readArtifact, writeArtifact } from '../../quantize/artifact.ts'
+import { applyOption } from '../../quantize/options.ts'
 import type { CompressedMatrix } from '../../quantize/types.ts'
+import { contextFor } from '../../quantize/weighted.ts'
+import type { Network } from '../../checkpoint/network.ts'
 import type { ExportArguments } from '../define.ts'
-import { artifactReader } from '../onnx/weights.ts'
+import { weightRows } from '../../checkpoint/weights.ts'
 import type { Staging } from '../staging.ts'
 
 export interface CompressedLayers {
@@ -28,29 +31,41 @@ export function compressLayers(
   staging: Staging,
   progress: (fraction: number, step: string) => void,
 ): CompressedLayers {
-  const { network, options } = args
+  const { network, options, importance } = args
   const layers = compressedLayers(args)
-  const artifacts = [...args.artifacts]
-  const known = new Set(network.layers.map(({ name }) => name))
-  for (const layer of layers)
-    if (!known.has(layer))
-      throw new Fault('bad-arguments', `${layer} is no weight of ${network.name}.`, {
-        data: { file: network.path, tensor: layer },
-      })
-  const done = new Set(artifacts.map(({ layer }) => layer))
-  const missing = [...layers].filter((layer) => !done.has(layer))
-  const fresh = artifactReader(args)
+  const pathOf = new Map(args.artifacts.map(({ layer, path }) => [layer, path]))
+  const layerOf = new Map(network.layers.map((layer) => [layer.name, layer]))
   const scratch = join(staging.folder, '.layers')
-  missing.forEach((layer, index) => {
-    progress(index / missing.length, `compressing ${layer}`)
-    const option = options?.get(layer)
-    if (option === undefined) throw new Fault('internal', `no option for ${layer}`)
-    const written = writeArtifact(scratch, fresh(layer), { layer, option, methodVersion: 1 })
-    artifacts.push({ layer, option, relativeError: 0, ...written })
+  const missing = [...layers].filter((name) => !pathOf.has(name))
+  missing.forEach((name, index) => {
+    progress(index / missing.length, `compressing ${name}`)
+    const [layer, option] = [layerOf.get(name), options?.get(name)]
+    if (!layer || !option) throw unknownLayer(network, name)
+    const made = applyOption(weightRows(network, layer), option, contextFor(layer, option, importance ?? null))
+    pathOf.set(name, writeArtifact(scratch, made, { layer: name, option, methodVersion: 1 }).path)
   })
-  return {
-    layers,
-    read: artifactReader({ network, artifacts }),
-    remove: () => rmSync(scratch, { recursive: true, force: true }),
+  let last: { name: string; matrix: CompressedMatrix } | null = null
+  const read = (name: string): CompressedMatrix => {
+    if (last?.name === name) return last.matrix
+    const [layer, path] = [layerOf.get(name), pathOf.get(name)]
+    if (!layer || path === undefined) throw unknownLayer(network, name)
+    const matrix = readArtifact(path)
+    if (matrix.rows !== layer.rows || matrix.cols !== layer.cols)
+      throw new Fault('bad-input', `${path} does not belong to layer ${name}.`, {
+        hint: 'Run the recipe again.',
+        data: {
+          ...{ file: path, tensor: name },
+          expected: `${layer.rows} x ${layer.cols}`,
+          found: `${matrix.rows} x ${matrix.cols}`,
+        },
+      })
+    last = { name, matrix }
+    return matrix
   }
+  return { layers, read, remove: () => rmSync(scratch, { recursive: true, force: true }) }
 }
+
+const unknownLayer = (network: Network, name: string): Fault =>
+  new Fault('bad-arguments', `${name} is no weight of ${network.name} that is compressed.`, {
+    data: { file: network.path, tensor: name },
+  })

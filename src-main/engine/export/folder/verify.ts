@@ -5,7 +5,7 @@ import type { Network, TensorSource } from '../../checkpoint/network.ts'
 import type { DataType } from '../../graph/ir.ts'
 import { rowsPerBlock } from '../../quantize/rows.ts'
 import type { CompressedMatrix } from '../../quantize/types.ts'
-import { denseRows } from './dense.ts'
+import { dequantizeRows } from '../../quantize/dequantize.ts'
 import { roundTo, writtenBytes } from './dtype.ts'
 
 export interface Wanted {
@@ -65,7 +65,7 @@ function compareLayer(found: TensorSource, place: string, name: string, type: Da
   if (layer?.order === 'cols') return compareTurned(found, place, name, type, matrix)
   for (let begin = 0; begin < rows; begin += step) {
     const end = Math.min(rows, begin + step)
-    const meant = roundTo(denseRows(matrix, begin, end), type, name, begin * cols)
+    const meant = roundTo(dequantizeRows(matrix, begin, end), type, name, begin * cols)
     const width = meant.length / ((end - begin) * cols)
     const range = { begin: begin * cols * width, end: end * cols * width }
     if (Buffer.compare(found.read(name, range), meant) !== 0)
@@ -89,7 +89,7 @@ function compareTurned(
 /** A compressed weight whose tensor is the transpose of its matrix, in the tensor's order. */
 export function turnedWeight(matrix: CompressedMatrix): Float32Array {
   const { rows, cols } = matrix
-  const dense = denseRows(matrix, 0, rows)
+  const dense = dequantizeRows(matrix, 0, rows)
   const out = new Float32Array(dense.length)
   for (let r = 0, at = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c * rows + r] = dense[at++] as number
   return out

@@ -4,6 +4,7 @@ import { measureExternal, streamModel } from '../../checkpoint/onnx/encode.ts'
 import type { Graph } from '../../graph/ir.ts'
 import type { TaskContext } from '../../protocol.ts'
 import type { WeightReader } from '../../runtime/types.ts'
+import { writeCard } from '../card/write.ts'
 import { copyCompanions } from '../companions.ts'
 import type { ExportArguments, Exported } from '../define.ts'
 import { manifestOf } from '../manifest.ts'
@@ -68,9 +69,14 @@ async function writeInto(
     )
     const companions = target.companions ? copyCompanions(network, staging, target.folder, overwrite) : []
     const manifest = `${target.file.replace(/\.onnx$/i, '')}.lathe.json`
-    const said = { format, files, plannedBytes, verified }
+    const title = style === 'folded' ? 'ONNX, unpacked when loaded' : 'ONNX'
+    const card = writeCard(staging, target, '.onnx', overwrite, {
+      ...{ network, format: title, files, artifacts, options: args.options, rows: args.card, verified, manifest },
+      loads: [{ runtime: 'ONNX Runtime', line: `onnxruntime.InferenceSession('${target.file}')` }],
+    })
+    const said = { format, files, besides: [card], plannedBytes, verified, options: args.options }
     staging.write(manifest, (sink) => sink(manifestOf(network, artifacts, said)))
-    const besides = [...companions, manifest]
+    const besides = [...companions, card.name, manifest]
     for (const { name } of files) checkFile(join(target.folder, name), network, overwrite || name !== target.file)
     for (const name of besides) checkFile(join(target.folder, name), network, true)
     // What the model refers to comes before it; the manifest tells that all is there.

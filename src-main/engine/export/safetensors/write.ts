@@ -7,6 +7,7 @@ import { packBits } from '../../kernels/bits.ts'
 import { encodeScales } from '../../kernels/float16.ts'
 import type { TaskContext } from '../../protocol.ts'
 import type { QuantizedMatrix } from '../../quantize/types.ts'
+import { writeCard } from '../card/write.ts'
 import type { ExportArguments, Exported } from '../define.ts'
 import { manifestOf } from '../manifest.ts'
 import { formOf } from '../onnx/form.ts'
@@ -30,6 +31,7 @@ import { requireSafetensors } from './plan.ts'
 import { chunksOf, verifyPacked } from './verify.ts'
 
 const FORMAT = 'safetensors'
+const TITLE = 'Packed safetensors'
 const WRITING = 0.6 // share of the time; the rest is the check
 
 /** Writes the variant as one packed file, checks it, and only then gives it its name. Peak memory is about one layer.
@@ -140,18 +142,22 @@ function writeInto(target: Target, args: ExportArguments, context: TaskContext):
       context.progress({ fraction: WRITING + (1 - WRITING) * fraction, step }),
     )
     const manifest = `${target.file.replace(/\.safetensors$/i, '')}.lathe.json`
-    const said = { format: FORMAT, files: [file], plannedBytes, verified }
+    const card = writeCard(staging, target, '.safetensors', overwrite, {
+      ...{ network, format: TITLE, files: [file], artifacts, rows: args.card, verified, manifest },
+      loads: [{ runtime: 'safetensors, then unpack as its metadata says', line: `safe_open('${target.file}')` }],
+    })
+    const said = { format: FORMAT, files: [file], besides: [card], plannedBytes, verified }
     staging.write(manifest, (sink) => sink(manifestOf(network, artifacts, said)))
     checkFile(join(target.folder, target.file), network, overwrite)
-    checkFile(join(target.folder, manifest), network, true)
+    for (const name of [card.name, manifest]) checkFile(join(target.folder, name), network, true)
     staging.publish([target.file], overwrite)
-    staging.publish([manifest], true)
+    staging.publish([card.name, manifest], true)
     context.progress({ fraction: 1, step: 'done' })
     return {
       format: FORMAT,
       folder: target.folder,
       files: [{ path: join(target.folder, file.name), bytes: file.bytes, sha256: file.sha256 }],
-      verified: [...verified, `Beside it: ${manifest}`],
+      verified: [...verified, `Beside it: ${card.name}, ${manifest}`],
       plannedBytes,
     }
   } finally {
