@@ -55,25 +55,34 @@ export class SourceFile {
 
   /** Bytes [begin, end), in a buffer of their own (so any typed array may view it). */
   read(begin: number, end: number): Uint8Array<ArrayBuffer> {
-    if (!(begin >= 0 && begin <= end && end <= this.size)) {
-      throw new Fault('bad-input', `${this.path}: bytes ${begin} to ${end} lie outside the file of ${this.size}`, {
-        data: { file: this.path, offset: begin },
-      })
-    }
-    this.check()
+    if (!(begin >= 0 && begin <= end && end <= this.size)) throw this.outside(begin, end)
     const bytes = new Uint8Array(end - begin)
-    for (let done = 0; done < bytes.length;) {
-      const want = Math.min(largestRead, bytes.length - done)
+    this.readInto(begin, bytes)
+    return bytes
+  }
+
+  /** As many bytes from `begin` on as `out` takes. */
+  readInto(begin: number, out: Uint8Array): void {
+    const end = begin + out.length
+    if (!(begin >= 0 && end <= this.size)) throw this.outside(begin, end)
+    this.check()
+    for (let done = 0; done < out.length;) {
+      const want = Math.min(largestRead, out.length - done)
       let got = 0
       try {
-        got = readSync(this.descriptor, bytes, done, want, begin + done)
+        got = readSync(this.descriptor, out, done, want, begin + done)
       } catch (error) {
         throw explain(this.path, error)
       }
       if (got === 0) throw this.changed('ends too early')
       done += got
     }
-    return bytes
+  }
+
+  private outside(begin: number, end: number): Fault {
+    return new Fault('bad-input', `${this.path}: bytes ${begin} to ${end} lie outside the file of ${this.size}`, {
+      data: { file: this.path, offset: begin },
+    })
   }
 
   close(): void {

@@ -18,7 +18,7 @@ export interface SafetensorsSource extends TensorSource {
 export function openSafetensors(paths: readonly string[]): SafetensorsSource {
   const files: SourceFile[] = []
   const tensors = new Map<string, TensorInfo>()
-  const places = new Map<string, { file: SourceFile; begin: number; end: number }>()
+  const places = new Map<string, Place>()
   const metadata = new Map<string, string>()
   const close = () => {
     for (const file of files) file.close()
@@ -45,24 +45,41 @@ export function openSafetensors(paths: readonly string[]): SafetensorsSource {
     close()
     throw error
   }
+  const placeOf = (name: string): Place => {
+    const place = places.get(name)
+    if (place) return place
+    throw new Fault('not-found', `no tensor ${JSON.stringify(name)}`, { data: { tensor: name } })
+  }
   return {
     tensors,
     metadata,
     bytes: files.reduce((sum, file) => sum + file.size, 0),
     read(name, range) {
-      const place = places.get(name)
-      if (!place) throw new Fault('not-found', `no tensor ${JSON.stringify(name)}`, { data: { tensor: name } })
-      const { file, begin, end } = place
+      const { file, begin, end } = placeOf(name)
       if (!range) return file.read(begin, end)
-      if (!(range.begin >= 0 && range.begin <= range.end && range.end <= end - begin)) {
-        throw new Fault('internal', `tensor ${name}: bytes ${range.begin} to ${range.end} of ${end - begin}`, {
-          data: { file: file.path, tensor: name },
-        })
-      }
+      checkRange(name, range, { file, begin, end })
       return file.read(begin + range.begin, begin + range.end)
+    },
+    readInto(name, from, out) {
+      const place = placeOf(name)
+      checkRange(name, { begin: from, end: from + out.length }, place)
+      place.file.readInto(place.begin + from, out)
     },
     close,
   }
+}
+
+interface Place {
+  file: SourceFile
+  begin: number // in the file
+  end: number
+}
+
+function checkRange(name: string, range: { begin: number; end: number }, { file, begin, end }: Place): void {
+  if (range.begin >= 0 && range.begin <= range.end && range.end <= end - begin) return
+  throw new Fault('internal', `tensor ${name}: bytes ${range.begin} to ${range.end} of ${end - begin}`, {
+    data: { file: file.path, tensor: name },
+  })
 }
 
 /** One tensor to be written; `data` are its little-endian bytes. */

@@ -96,4 +96,3 @@ export function placeTensors(chosen: readonly ChosenTensor[]): { offsets: number
   })
   return { offsets, end }
 }
-

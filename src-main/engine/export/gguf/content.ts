@@ -5,6 +5,7 @@ import type { Network, TensorInfo } from '../../checkpoint/network.ts'
 import { readMatrix } from '../../checkpoint/weights.ts'
 import { bitsOf, type DataType } from '../../graph/ir.ts'
 import { encodeStream, type SourceType } from '../../kernels/ggml/encode.ts'
+import { sharedBytes } from '../../kernels/pool.ts'
 import { type GgmlType, rowBytes } from '../../kernels/ggml/types.ts'
 import { readArtifact } from '../../quantize/artifact.ts'
 import { isBlocks } from '../../quantize/types.ts'
@@ -12,7 +13,7 @@ import { contextFor } from '../../quantize/weighted.ts'
 import type { Importance } from '../define.ts'
 import type { ChosenPart, ChosenTensor } from './choose.ts'
 import { packGrid } from './grid.ts'
-import { type ReadRows, rowsInOrder } from './rows.ts'
+import { CHUNK_BYTES, type ReadRows, rowsInOrder } from './rows.ts'
 import { floatTypes, isFloat } from './types.ts'
 
 export interface Contents {
@@ -20,7 +21,12 @@ export interface Contents {
   importance: Importance | null
 }
 
-const asBytes = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+/** Pieces of the checkpoint are read here, in turn: one is encoded while the next is read. */
+const scratch: Uint8Array[] = [new Uint8Array(0), new Uint8Array(0)]
+let turn = 0
+
+const asBytes = (values: Float32Array): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 
 /** A tensor's bytes without padding, piece by piece. An array is valid until the next is asked for. */
 export function* tensorContent(chosen: ChosenTensor, contents: Contents): Generator<Uint8Array> {
@@ -46,7 +52,9 @@ function* partContent(
   if (!option && !isFloat(type)) {
     // Packed in the source already, in this type.
     const width = rowBytes(type, cols)
-    yield* rowsInOrder(part, width, (begin, end) => storedRows(network, info, { begin: begin * width, end: end * width }))
+    yield* rowsInOrder(part, width, (begin, end) =>
+      storedRows(network, info, { begin: begin * width, end: end * width }),
+    )
     return
   }
   const source = weightSource(network, tensor, part)
@@ -98,8 +106,16 @@ export function weightSource(
     return { dtype: 'float32', read: (begin, end) => asBytes(data.subarray(begin * cols, end * cols)) }
   }
   const width = (cols * bitsOf[info.dtype]) / 8
-  const raw: ReadRows = (begin, end) =>
-    network.source.read(info.name, { begin: (begin + skip) * width, end: (end + skip) * width })
+  const raw: ReadRows = (begin, end) => {
+    const [from, to] = [(begin + skip) * width, (end + skip) * width]
+    if (!network.source.readInto) return network.source.read(info.name, { begin: from, end: to })
+    turn = 1 - turn
+    let bytes = scratch[turn] as Uint8Array
+    if (bytes.length < to - from) bytes = scratch[turn] = sharedBytes(Math.max(to - from, CHUNK_BYTES))
+    bytes = bytes.subarray(0, to - from)
+    network.source.readInto(info.name, from, bytes)
+    return bytes
+  }
   const { dtype } = info
   if (dtype === 'float32' || dtype === 'float16' || dtype === 'bfloat16') return { dtype, read: raw }
   return { dtype: 'float32', read: (begin, end) => asBytes(toFloat32(raw(begin, end), dtype)) }
@@ -124,4 +140,3 @@ function checkRange(values: Float32Array, halves: Uint8Array, name: string): voi
     data: { tensor: name, expected: 'at most 65504', found: String(values[lost]), offset: lost },
   })
 }
-

@@ -22,11 +22,14 @@ export function expectedRows(
     return rows.map((row) => decodeBlocks(type, blocks.subarray(row * width, (row + 1) * width)))
   }
   const { dtype, read } = weightSource(network, tensor, part)
-  const plain = rows.map((row) => toFloat32(read(row, row + 1), dtype))
+  const plain = rows.map((row) => toFloat32(read(row, row + 1).slice(), dtype))
   if (!option && !isFloat(type)) return plain // decoded from the same blocks
   if (isFloat(type)) return plain.map((row) => toFloat32(fromFloat32(row, floatTypes[type]), floatTypes[type]))
   const weights = part.layer && option ? contextFor(part.layer, option, importance).importance : undefined
   return plain.map((row) =>
-    decodeBlocks(type, encodeRows(type, { rows: 1, cols, weights: row }, { importance: weights, threads: 1, layer: part.info.name })),
+    decodeBlocks(
+      type,
+      encodeRows(type, { rows: 1, cols, weights: row }, { importance: weights, threads: 1, layer: part.info.name }),
+    ),
   )
 }

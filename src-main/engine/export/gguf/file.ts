@@ -12,7 +12,12 @@ export interface Head {
 
 export function headOf({ metadata, tensors }: PlannedFile): Head {
   const { offsets, end } = placeTensors(tensors)
-  const entries = tensors.map(({ tensor: { name, shape }, type }, i) => ({ name, shape, type, offset: offsets[i] ?? 0 }))
+  const entries = tensors.map(({ tensor: { name, shape }, type }, i) => ({
+    name,
+    shape,
+    type,
+    offset: offsets[i] ?? 0,
+  }))
   const head = encodeHead(metadata, entries)
   return { head, bytes: head.length + end }
 }

@@ -8,7 +8,8 @@ export const gguf = defineExporter({
   id: 'gguf',
   family: 'export',
   title: 'GGUF',
-  summary: 'One file with weights, tokenizer and settings, as llama.cpp and the programs built on it load language models.',
+  summary:
+    'One file with weights, tokenizer and settings, as llama.cpp and the programs built on it load language models.',
   cite: 'ggml, docs/gguf.md; block types: kernels/ggml',
   formula: 'blocks of 32 or 256 weights with their own scales; each tensor in a type of its own',
   cost: 'one pass over the weights; memory of a few pieces of one tensor',

@@ -42,7 +42,8 @@ export interface Layout {
 }
 
 // As llama.cpp's converter and quantizer leave them in float32 (tensor_allows_quantization).
-const alwaysFloat = /_norm\.weight$|^position_embd\.|^token_types\.|ffn_gate_inp|ssm_conv1d|shortconv\.conv\.|attn_rel_b\./
+const alwaysFloat =
+  /_norm\.weight$|^position_embd\.|^token_types\.|ffn_gate_inp|ssm_conv1d|shortconv\.conv\.|attn_rel_b\./
 
 /** Why this network cannot be GGUF, in words; null when it can. */
 export function refusal(network: Network): string | null {

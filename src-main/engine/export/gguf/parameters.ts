@@ -28,12 +28,16 @@ export const ggufParameters = z.object({
   weighted: z
     .boolean()
     .default(false)
-    .describe('Weigh the rounding by the measured importance of each input channel; needs an importance (imatrix) file'),
+    .describe(
+      'Weigh the rounding by the measured importance of each input channel; needs an importance (imatrix) file',
+    ),
   splitBytes: z
     .int()
     .min(0)
     .default(0)
-    .describe('Largest size of one file in bytes; what is larger becomes several files, name-00001-of-00002.gguf; 0: one file'),
+    .describe(
+      'Largest size of one file in bytes; what is larger becomes several files, name-00001-of-00002.gguf; 0: one file',
+    ),
   preTokenizer: z
     .string()
     .regex(/^[\w.-]{1,40}$/)

@@ -2,9 +2,9 @@
 import type { Part } from './layout.ts'
 import { sourceRow } from '../../checkpoint/gguf/architectures/rows.ts'
 
-const CHUNK_BYTES = 4 << 20
+export const CHUNK_BYTES = 4 << 20
 
-/** Bytes of rows [begin, end) of the part, in its own order. */
+/** Bytes of rows [begin, end) of the part, in its own order. Valid until the next call. */
 export type ReadRows = (begin: number, end: number) => Uint8Array
 
 /** All rows in the file's order. `rowBytes` of what `read` gives. A yielded array is the caller's until the next is asked for. */

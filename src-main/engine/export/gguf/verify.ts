@@ -89,15 +89,24 @@ function checkPart(
 }
 
 /** A row as output channel, from the reopened file. */
-function writtenRow(written: Network, tensor: ChosenTensor['tensor'], { info }: ChosenPart['part'], row: number): Float32Array {
+function writtenRow(
+  written: Network,
+  tensor: ChosenTensor['tensor'],
+  { info }: ChosenPart['part'],
+  row: number,
+): Float32Array {
   const found = written.source.tensors.get(info.name)
   const layer = written.layers.find(({ name }) => name === info.name)
   if (tensor.transposed && layer) return readMatrix(written, layer, { begin: row, end: row + 1 }).data
   const bytes = found ? (found.bytes / (tensor.cols * rowsOf(found.shape, tensor.cols))) * tensor.cols : 0
-  return toFloat32(written.source.read(info.name, { begin: row * bytes, end: (row + 1) * bytes }), found?.dtype ?? 'float32')
+  return toFloat32(
+    written.source.read(info.name, { begin: row * bytes, end: (row + 1) * bytes }),
+    found?.dtype ?? 'float32',
+  )
 }
 
-const rowsOf = (shape: readonly number[], cols: number): number => shape.reduce((product, size) => product * size, 1) / cols
+const rowsOf = (shape: readonly number[], cols: number): number =>
+  shape.reduce((product, size) => product * size, 1) / cols
 
 const differs = (path: string, tensor: string, what: string): Fault =>
   new Fault('verification', `${path}: ${tensor || 'the written file'}: ${what} not what was meant. It was removed.`, {

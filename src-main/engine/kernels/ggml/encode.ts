@@ -54,7 +54,8 @@ export function encodeRows(
 
 /** The same over a stream: `source` gives the bytes of some whole rows at a time, and their blocks come back in order.
  *  The next rows are read (`source` is asked for them) while threads still encode the last ones. A yielded array stays
- *  valid until the next is asked for; `source` may reuse its own. */
+ *  valid until the next is asked for. `source` may reuse its own, two in turn where they lie in shared memory: those are
+ *  worked on where they are. */
 export function* encodeStream(
   type: GgmlType,
   sourceType: SourceType,
@@ -64,7 +65,8 @@ export function* encodeStream(
 ): Generator<Uint8Array, void, undefined> {
   const layer = options.layer ?? 'weight'
   const job = describe(type, sourceType, cols, options.importance, layer)
-  const slots = [new Slot(job), new Slot(job)]
+  const memory = [spare.pop() ?? emptyMemory(), spare.pop() ?? emptyMemory()] as const
+  const slots = [new Slot(job, memory[0]), new Slot(job, memory[1])]
   let busy: Slot | null = null
   let [first, turn] = [0, 0]
   for (const bytes of source) {
@@ -75,7 +77,17 @@ export function* encodeStream(
     busy = slot
   }
   if (busy) yield busy.end()
+  if (spare.length === 0) spare.push(...memory) // not after a failure: threads may still be at work on it
 }
+
+/** Shared memory for one piece of a stream. It goes from stream to stream: fresh memory costs as much as the encoding of a
+ *  fast type. */
+interface Memory {
+  source: Uint8Array
+  blocks: Uint8Array
+}
+const emptyMemory = (): Memory => ({ source: sharedBytes(0), blocks: sharedBytes(0) })
+const spare: Memory[] = []
 
 type Description = Omit<BlockRows, 'rows' | 'source' | 'blocks'> & { typeName: GgmlType }
 
@@ -121,46 +133,46 @@ function describe(
   }
 }
 
-/** Shared memory for one piece of the stream, used again and again. */
+/** One piece of the stream at a time. */
 class Slot {
   rows = 0
   readonly #job: Description
-  #source = sharedBytes(0)
-  #blocks = sharedBytes(0)
-  #out = new Uint8Array(0)
+  readonly #memory: Memory
+  #source: Uint8Array = new Uint8Array(0)
   #task: Task | null = null
   #layer = ''
   #first = 0
 
-  constructor(job: Description) {
+  constructor(job: Description, memory: Memory) {
     this.#job = job
+    this.#memory = memory
   }
 
   begin(bytes: Uint8Array, layer: string, first: number, threads: number | undefined): void {
     const { sourceRowBytes, blockRowBytes } = this.#job
+    const memory = this.#memory
     this.rows = bytes.length / sourceRowBytes
     if (!Number.isInteger(this.rows))
       throw new Fault('internal', `Layer ${layer}: ${bytes.length} bytes are no whole rows of ${sourceRowBytes}.`)
-    if (this.#source.length < bytes.length) {
-      this.#source = sharedBytes(bytes.length)
-      this.#blocks = sharedBytes(this.rows * blockRowBytes)
+    this.#source = bytes
+    if (!(bytes.buffer instanceof SharedArrayBuffer)) {
+      if (memory.source.length < bytes.length) memory.source = sharedBytes(bytes.length)
+      memory.source.set(bytes)
+      this.#source = memory.source
     }
-    this.#source.set(bytes)
+    const blockBytes = this.rows * blockRowBytes
+    if (memory.blocks.length < blockBytes) memory.blocks = sharedBytes(blockBytes)
     this.#layer = layer
     this.#first = first
-    const rows = { ...this.#job, rows: this.rows, source: this.#source, blocks: this.#blocks }
+    const rows = { ...this.#job, rows: this.rows, source: this.#source, blocks: memory.blocks }
     this.#task = start({ job: 'blocks', rows }, threads)
   }
 
-  /** The blocks, copied out of shared memory. */
   end(): Uint8Array {
     const { blockRowBytes, cols } = this.#job
     const bad = this.#task ? finish(this.#task) : -1
     if (bad >= 0) throw this.#fault(Math.floor(bad / cols), bad % cols)
-    const length = this.rows * blockRowBytes
-    if (this.#out.length < length) this.#out = new Uint8Array(length)
-    this.#out.set(this.#blocks.subarray(0, length))
-    return this.#out.subarray(0, length)
+    return this.#memory.blocks.subarray(0, this.rows * blockRowBytes)
   }
 
   #fault(row: number, col: number): Fault {

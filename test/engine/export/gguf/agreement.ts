@@ -12,7 +12,10 @@ export interface Agreement {
   perplexity: { llama: number; lathe: number }
 }
 
-export async function latheExpectations(network: Network, windows: readonly (readonly number[])[]): Promise<Expectation[]> {
+export async function latheExpectations(
+  network: Network,
+  windows: readonly (readonly number[])[],
+): Promise<Expectation[]> {
   const { graph } = network
   if (!graph) throw new Error(network.notices.join(' '))
   const session = await openSession(graph, weightReader(network), { device: 'cpu', threads: 1 }, (notice) => {
@@ -34,7 +37,7 @@ export async function latheExpectations(network: Network, windows: readonly (rea
   }
 }
 
-function judge(logits: Float32Array, target: number): Expectation {
+export function judge(logits: Float32Array, target: number): Expectation {
   let top = 0
   for (let i = 1; i < logits.length; i++) if ((logits[i] as number) > (logits[top] as number)) top = i
   const largest = logits[top] as number

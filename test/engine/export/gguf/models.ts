@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fromFloat32 } from '../../../../src-main/engine/checkpoint/convert.ts'
 import { encodeSafetensors, type TensorToWrite } from '../../../../src-main/engine/checkpoint/safetensors.ts'
-import { gaussian } from '../../kernels/random.ts'
+import { gaussian, uniform } from '../../kernels/random.ts'
 
 /** A byte-level vocabulary of made-up tokens: enough for programs that want one. */
 export const plainTokenizer = (vocabulary: number) => ({
@@ -30,17 +30,31 @@ export interface QwenShape {
   seed?: number
 }
 
-/** Qwen2's shape: biases on query, key and value, grouped keys. The head is large, so that some token stands out. */
+/** Tokens that mostly follow one another as the random models expect: t, t + 1 ... */
+export function chain(vocabulary: number, length: number, seed: number): number[] {
+  const next = uniform(seed)
+  const tokens = [Math.floor(next() * vocabulary)]
+  while (tokens.length < length) {
+    const last = tokens.at(-1) ?? 0
+    tokens.push(next() < 0.7 ? (last + 1) % vocabulary : Math.floor(next() * vocabulary))
+  }
+  return tokens
+}
+
+/** Qwen2's shape: biases on query, key and value, grouped keys. The head knows the embedding of the token before each, so
+ *  that one token stands out. */
 export function randomQwen(folder: string, shape: QwenShape = {}): { folder: string; vocabulary: number } {
   const { width = 256, inner = 512, layers = 2, vocabulary = 512, dtype = 'float32', tied = false, seed = 1 } = shape
   const [heads, keys, head] = [4, 2, width / 4]
   const next = gaussian(seed)
   const tensors: Record<string, TensorToWrite> = {}
-  const add = (name: string, dims: number[], spread: number, around = 0) => {
-    const values = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => around + spread * next())
+  const add = (name: string, dims: number[], spread: number, around: number | Float32Array = 0) => {
+    const mean = (i: number) => (typeof around === 'number' ? around : (around[i] ?? 0))
+    const values = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => mean(i) + spread * next())
     tensors[name] = { dtype, shape: dims, data: fromFloat32(values, dtype) }
+    return values
   }
-  add('model.embed_tokens.weight', [vocabulary, width], tied ? 0.2 : 1)
+  const embedding = add('model.embed_tokens.weight', [vocabulary, width], tied ? 0.2 : 1)
   for (let i = 0; i < layers; i++) {
     const at = `model.layers.${i}`
     const spread = 1 / Math.sqrt(width)
@@ -58,7 +72,14 @@ export function randomQwen(folder: string, shape: QwenShape = {}): { folder: str
     add(`${at}.mlp.down_proj.weight`, [width, inner], 1 / Math.sqrt(inner))
   }
   add('model.norm.weight', [width], 0.1, 1)
-  if (!tied) add('lm_head.weight', [vocabulary, width], 0.3)
+  const before = (i: number) => embedding[(i + (vocabulary - 1) * width) % embedding.length] ?? 0
+  if (!tied)
+    add(
+      'lm_head.weight',
+      [vocabulary, width],
+      0.1,
+      embedding.map((_, i) => 0.04 * before(i)),
+    )
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'model.safetensors'), encodeSafetensors(tensors, { format: 'pt' }))
   writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(plainTokenizer(vocabulary)))

@@ -80,7 +80,8 @@ export function tokensById({ file, model, added }: TokenizerParts): string[] {
   if (!(vocabulary instanceof Map)) throw malformed(file, 'model.vocab', 'is no object')
   const tokens: string[] = []
   for (const [text, id] of vocabulary) {
-    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) throw malformed(file, 'model.vocab', 'has no numbers')
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0)
+      throw malformed(file, 'model.vocab', 'has no numbers')
     tokens[id] = text
   }
   for (const { id, content } of added) tokens[id] = content

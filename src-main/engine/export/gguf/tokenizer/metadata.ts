@@ -3,7 +3,7 @@ import type { Json, JsonMap } from '../../../checkpoint/json.ts'
 import type { Metadata, MetadataValue } from '../../../checkpoint/gguf/metadata.ts'
 import type { Network } from '../../../checkpoint/network.ts'
 import { byteLevel, isByteLevel } from './bpe.ts'
-import { cannotHold, partsOf, textOf, type TokenizerParts } from './document.ts'
+import { cannotHold, child, partsOf, textOf, type TokenizerParts } from './document.ts'
 import { sentencePiece } from './sentence.ts'
 import { unigram } from './unigram.ts'
 import type { Vocabulary } from './vocabulary.ts'
@@ -55,7 +55,10 @@ function specialTokens(parts: TokenizerParts, config: JsonMap | null, rows: numb
   const found: Record<string, number | null | undefined> = {
     bos: tokenOf(config?.get('bos_token_id'), rows),
     eos: tokenOf(config?.get('eos_token_id'), rows),
-    unknown: unknown === null ? tokenOf(parts.model.get('unk_id'), rows) : byText.get(unknown),
+    unknown:
+      unknown === null
+        ? tokenOf(parts.model.get('unk_id'), rows)
+        : (byText.get(unknown) ?? tokenOf(child(parts.model.get('vocab'), unknown), rows)),
     padding: tokenOf(config?.get('pad_token_id'), rows),
     ...Object.fromEntries(Object.entries(usualTexts).map(([name, texts]) => [name, first(texts)])),
   }

@@ -27,7 +27,13 @@ export function unigram(parts: TokenizerParts, rows: number): Vocabulary {
   )
   const keys = new Map<string, MetadataValue>([
     ['tokenizer.ggml.tokens', textList(tokens)],
-    ['tokenizer.ggml.scores', numberList('float32', tokens.map((_, id) => scores[id] ?? 0))],
+    [
+      'tokenizer.ggml.scores',
+      numberList(
+        'float32',
+        tokens.map((_, id) => scores[id] ?? 0),
+      ),
+    ],
     ['tokenizer.ggml.token_type', numberList('int32', types)],
     ['tokenizer.ggml.add_space_prefix', { type: 'bool', value: blanks.prefix }],
     ['tokenizer.ggml.remove_extra_whitespaces', { type: 'bool', value: true }],

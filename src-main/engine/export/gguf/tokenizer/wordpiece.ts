@@ -7,10 +7,14 @@ import { fillUp, type Vocabulary } from './vocabulary.ts'
 export function wordPiece(parts: TokenizerParts, rows: number): Vocabulary {
   const going = textOf(parts.model.get('continuing_subword_prefix')) ?? '##'
   const special = new Set(parts.added.filter((token) => token.special).map(({ content }) => content))
-  const marked = (token: string) =>
-    special.has(token) ? token : token.startsWith(going) ? token.slice(going.length) : `\u2581${token}`
-  const plain = tokensById(parts)
   const unknown = textOf(parts.model.get('unk_token'))
+  const marked = (token: string) =>
+    special.has(token) || token === unknown
+      ? token
+      : token.startsWith(going)
+        ? token.slice(going.length)
+        : `\u2581${token}`
+  const plain = tokensById(parts)
   const { tokens, types } = fillUp(
     parts,
     Array.from(plain, (token: string | undefined) => (token === undefined ? undefined : marked(token))),
