@@ -45,6 +45,7 @@ const changes: Record<string, Record<string, unknown>> = {
 /** llama.cpp has no windows in these; the file's context is the window, and up to there the logits agree. */
 const windows: Record<string, number> = {
   mistral_window: 5,
+  phi3: 5,
   qwen2_window: 4,
   qwen2_layer_types: 4,
   mixtral_window_top1: 4,

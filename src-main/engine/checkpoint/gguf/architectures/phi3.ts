@@ -1,5 +1,5 @@
 // general.architecture "phi3": Phi-3 and Phi-4-mini. Query, key and value are one tensor on both sides, gate and up another
-// (ffn_up). llama.cpp notes the sliding window and does not use it.
+// (ffn_up). llama.cpp does not use the sliding window: the file's context is no longer than that.
 //   llama.cpp: src/models/phi3.cpp, conversion/phi.py
 import {
   checkActivation,
@@ -35,12 +35,12 @@ export const phi3 = defineArchitecture({
   },
   metadataOf(config) {
     checkActivation(config, 'hidden_act', ['silu', 'swish'])
-    const context = contextOf(config)
-    const writer = writeDecoder(config, 'phi3', context, 'intermediate_size')
+    const window = config.has('sliding_window') ? config.integer('sliding_window', { min: 1, max: 2 ** 31 }) : null
+    const writer = writeDecoder(config, 'phi3', contextOf(config, window), 'intermediate_size')
     writer.float('attention.layer_norm_rms_epsilon', config.number('rms_norm_eps', 0, 1e-5))
-    writeRotary(config, writer, context)
-    const window = config.has('sliding_window') ? config.integer('sliding_window', { min: 1, max: 2 ** 31 }) : 0
-    writer.integer('attention.sliding_window', window)
+    writeRotary(config, writer, contextOf(config))
+    // Zero tells Phi-4 from older files, which have no such key.
+    writer.integer('attention.sliding_window', window ?? 0)
     return writer.values
   },
   rules(config) {
