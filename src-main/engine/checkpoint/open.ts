@@ -12,6 +12,7 @@ import type { Network } from './network.ts'
 import { unpackQuantized } from './onnx/quantized/unpack.ts'
 import { readOnnx } from './onnx/read.ts'
 import { openHuggingFace, openLonePytorch, openLoneSafetensors } from './open-safetensors.ts'
+import { type Preprocessor, readPreprocessor } from './preprocessor.ts'
 import { sniff } from './sniff.ts'
 
 /**
@@ -72,11 +73,19 @@ function nameOf(path: string): string {
   return name === 'model' ? basename(dirname(path)) || name : name
 }
 
+/** How images are prepared for an ONNX file of a Hugging Face folder, which often lies in a folder "onnx" of it. */
+function imagesBeside(path: string, notices: string[]): Preprocessor | null {
+  const folder = dirname(path)
+  const home = basename(folder) === 'onnx' ? dirname(folder) : folder
+  return readPreprocessor(home, listFolder(home), notices)
+}
+
 function openOnnx(path: string): Network {
   const { graph, source: stored, files, bytes, notices, card } = readOnnx(path)
   try {
     const source = unpackQuantized(graph, stored, notices)
     const { layers, blocks, task } = analyse(graph, new Map(source.tensors))
+    const images = imagesBeside(path, notices)
     return {
       path,
       name: nameOf(path),
@@ -92,8 +101,9 @@ function openOnnx(path: string): Network {
       head: null,
       ...noAssets,
       notices,
-      card,
+      card: { ...card, ...images?.card },
       files,
+      ...(images && { images: images.steps }),
     }
   } catch (error) {
     stored.close()

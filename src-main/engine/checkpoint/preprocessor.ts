@@ -19,17 +19,17 @@ export interface Preprocessor {
   card: Record<string, string>
 }
 
-/** What the folder's preprocessor_config.json asks for; null where there is none for images, or where it asks for what
- *  cannot be done here (a notice says so). Faults 'bad-input' naming the field. */
+/** What the folder's preprocessor_config.json asks for; null where there is none for images. One that is broken, or asks for
+ *  what cannot be done here, does not keep the network from opening: a notice says what is wrong with it. */
 export function readPreprocessor(folder: string, { names }: FolderListing, notices: string[]): Preprocessor | null {
   if (!names.includes(fileName)) return null
-  const file = resolveInside(folder, fileName, { linkTargets: cacheLinkTargets(folder) })
-  const config = new Settings(parseJsonObject(readSmallFile(file, mostBytes), file), file)
-  if (!['image_mean', 'size', 'do_normalize', 'do_resize'].some((field) => config.has(field))) return null // of audio
   try {
-    return { file, ...read(config, notices) }
+    const file = resolveInside(folder, fileName, { linkTargets: cacheLinkTargets(folder) })
+    const config = new Settings(parseJsonObject(readSmallFile(file, mostBytes), file), file)
+    const ofImages = ['image_mean', 'size', 'do_normalize', 'do_resize'].some((field) => config.has(field))
+    return ofImages ? { file, ...read(config, notices) } : null
   } catch (error) {
-    if (!(error instanceof Fault) || error.code !== 'unsupported') throw error
+    if (!(error instanceof Fault)) throw error
     notices.push(`${error.message} Describe the preprocessing of images yourself.`)
     return null
   }

@@ -1,6 +1,5 @@
 // A sentence-transformers folder: modules.json lists what comes after the network of config.json, each in a folder of its
 // own (1_Pooling, 2_Dense, 3_Normalize). Format: the library's models/ classes and their save() methods.
-import { join } from 'node:path'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Activation } from '../graph/families/activation.ts'
 import { Settings } from '../graph/families/config.ts'
@@ -10,6 +9,7 @@ import { readSmallFile } from './file.ts'
 import type { FolderListing } from './hf-folder.ts'
 import { type Json, parseJson, parseJsonObject } from './json.ts'
 import type { TensorSource } from './network.ts'
+import { openPytorch } from './pytorch/source.ts'
 import { renameSource } from './joined.ts'
 import { openSafetensors } from './safetensors.ts'
 
@@ -64,7 +64,7 @@ function addModule(
 ): void {
   const { modules } = found
   const settings = () => {
-    const config = inside(join(path, 'config.json'))
+    const config = inside(`${path}/config.json`)
     found.files.push(config)
     return new Settings(parseJsonObject(readSmallFile(config, mostBytes), config), config)
   }
@@ -80,9 +80,9 @@ function addModule(
     case 'Dense': {
       if (modules.normalised) break
       modules.dense.push(readDense(settings(), path))
-      const weights = denseWeights(path, inside, file)
-      found.sources.push(renameSource(openSafetensors([weights]), (name) => `${path}.${name}`))
-      found.files.push(weights)
+      const weights = openDense(path, inside)
+      found.sources.push(renameSource(weights.source, (name) => `${path}.${name}`))
+      found.files.push(weights.file)
       return
     }
   }
@@ -91,16 +91,14 @@ function addModule(
   })
 }
 
-function denseWeights(path: string, inside: (name: string) => string, file: string): string {
+function openDense(path: string, inside: (name: string) => string): { source: TensorSource; file: string } {
   try {
-    return inside(join(path, 'model.safetensors'))
+    const file = inside(`${path}/model.safetensors`)
+    return { file, source: openSafetensors([file]) }
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'not-found') throw error
-    throw new Fault('unsupported', `${file}: the weights of ${path} are not in safetensors`, {
-      hint: 'Save the folder again with a newer sentence-transformers.',
-      data: { file, expected: join(path, 'model.safetensors') },
-      cause: error,
-    })
+    const file = inside(`${path}/pytorch_model.bin`)
+    return { file, source: openPytorch([file]) }
   }
 }
 
