@@ -16,10 +16,15 @@ export const escape = (text: string): string =>
     .replaceAll(/[\\`*_{}[\]|~^$@]/g, String.raw`\$&`)
     .replaceAll(/(?<=:)\/\//g, String.raw`\/\/`)
     .replaceAll(/www(?=\.)/gi, (start) => `${start}\\`)
-    .replace(/^([#+\-=:]|\d+(?=[.)]))/, (start) => (/^\d/.test(start) ? `${start}\\` : `\\${start}`))
+    .replace(/^(\d+)(?=[.)](\s|$))/, '$1\\')
+    .replace(/^(?=(#+|[+-])(\s|$)|[-=]{2})/, '\\')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
 
-/** A quoted YAML scalar (a JSON string is one). */
-export const yamlText = (text: string): string => JSON.stringify(plain(text))
+/** A quoted YAML scalar (a JSON string is one). Readers that know no YAML head show it as Markdown: nothing in it is. */
+export const yamlText = (text: string): string =>
+  JSON.stringify(plain(text)).replaceAll(
+    /[<>[\]`*_]/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
