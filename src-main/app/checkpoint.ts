@@ -9,8 +9,9 @@ export const inspectCheckpoint = (context: AppContext, path: string): Promise<Ch
 
 export const checkpointHandlers = (
   context: AppContext,
-): Pick<Handlers, 'checkpoint.inspect' | 'checkpoint.histogram' | 'checkpoint.documents'> => ({
+): Pick<Handlers, 'checkpoint.inspect' | 'checkpoint.histogram' | 'checkpoint.documents' | 'checkpoint.chat'> => ({
   'checkpoint.inspect': ({ path }) => inspectCheckpoint(context, path),
   'checkpoint.histogram': ({ path, layer, bins }) => ask(context, 'histogram', { path: resolve(path), layer, bins }),
+  'checkpoint.chat': ({ path, messages }) => ask(context, 'chat', { checkpoint: resolve(path), messages }),
   'checkpoint.documents': ({ path }) => ask(context, 'documents', { path: resolve(path) }),
 })

@@ -15,14 +15,7 @@ export const maximumEntries = 2_000
 const checkpointFiles = ['.onnx', '.safetensors', '.gguf', '.pt', '.pth', '.bin', '.ckpt', '.th']
 const dataFiles = ['.yaml', '.yml', '.txt', '.npy', '.dat', '.imatrix']
 const openableFiles = new Set([...checkpointFiles, ...dataFiles])
-const tellingFiles = [
-  'config.json',
-  'model.safetensors',
-  'model.onnx',
-  'pytorch_model.bin',
-  'data.yaml',
-  databaseName,
-]
+const tellingFiles = ['config.json', 'model.safetensors', 'model.onnx', 'pytorch_model.bin', 'data.yaml', databaseName]
 
 const looksOpenable = (path: string, isFolder: boolean): boolean =>
   isFolder

@@ -1,7 +1,14 @@
 import { z } from 'zod'
 import { channel } from './define.ts'
 import { jobSchema } from './job.ts'
-import { checkpointSummarySchema, dataSummarySchema, documentsSchema, histogramSchema } from './model.ts'
+import {
+  chatMessageSchema,
+  chatSchema,
+  checkpointSummarySchema,
+  dataSummarySchema,
+  documentsSchema,
+  histogramSchema,
+} from './model.ts'
 import { methodSummarySchema, scoreResultSchema } from './methods.ts'
 import { budgetSchema, optionSchema, planSchema, recipeSchema } from './plan.ts'
 import { deviceSchema, projectSchema, recentProjectSchema } from './project.ts'
@@ -54,6 +61,8 @@ export const channels = {
   ),
   /** What lies beside the weights: configuration, tokenizer, chat template. Nothing of it is executed. */
   'checkpoint.documents': channel(z.object({ path }), documentsSchema),
+  /** Renders the checkpoint's chat template, with its fuel limited. */
+  'checkpoint.chat': channel(z.object({ path, messages: z.array(chatMessageSchema).min(1).max(64) }), chatSchema),
   'data.describe': channel(
     z.object({ path, checkpoint: path, split: z.enum(['auto', 'none']).default('auto') }),
     dataSummarySchema,

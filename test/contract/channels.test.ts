@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -131,6 +131,19 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
       expect(tokenizer).toMatchObject({ kind: 'BPE' })
       expect(tokenizer?.entries).toBeGreaterThan(100)
     },
+  },
+  'checkpoint.chat': {
+    good: () => {
+      const folder = join(home, 'chatty')
+      cpSync(join(checkpoint, '../../language'), folder, { recursive: true })
+      writeFileSync(
+        join(folder, 'chat_template.jinja'),
+        '{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}',
+      )
+      return { path: folder, messages: [{ role: 'user', content: 'hello' }] }
+    },
+    bad: { path: checkpoint, messages: [] },
+    check: ({ text, tokens }) => expect([text, (tokens ?? 0) > 2]).toEqual(['[user] hello', true]),
   },
   'data.describe': {
     good: () => ({ path: data, checkpoint }),

@@ -122,11 +122,11 @@ describe.skipIf(!hasChromium || !isBuilt)('the window, end to end', () => {
     await page.getByRole('option', { name: /^ONNX, unpacked/ }).waitFor()
     await photo('4-plan-formats')
     await page.getByRole('option', { name: /^ONNX, unpacked/ }).click()
-    await expect.poll(() => picker.textContent()).toContain('unpacked when loaded')
-    await expect.poll(sizes).not.toEqual(packed)
+    await expect.poll(() => picker.textContent(), { timeout: 30_000 }).toContain('unpacked when loaded')
+    await expect.poll(sizes, { timeout: 30_000 }).not.toEqual(packed)
     await picker.click()
     await page.getByRole('option', { name: /^ONNX One file/ }).click()
-    await expect.poll(sizes).toEqual(packed)
+    await expect.poll(sizes, { timeout: 30_000 }).toEqual(packed)
   })
 
   test('Run shows its progress and ends with a measured variant', async () => {

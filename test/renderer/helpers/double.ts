@@ -191,6 +191,10 @@ export function createDouble(start: Project = emptyProject()): Double {
       tokenizer: { kind: 'BPE', entries: 2048, special: 3 },
       chatTemplate: '{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}',
     }),
+    'checkpoint.chat': ({ messages }) => ({
+      text: messages.map(({ role, content }) => `<|${role}|>${content}`).join(''),
+      tokens: 31,
+    }),
     'data.describe': () => made.data,
     'project.recent': () => [
       {
