@@ -6,6 +6,7 @@ export const targets: ReadonlyMap<string, () => Promise<FuzzTarget>> = new Map([
   ['safetensors', async () => (await import('./safetensors.ts')).safetensors],
   ['json', async () => (await import('./json.ts')).json],
   ['onnx', async () => (await import('./onnx.ts')).onnx],
+  ['packed', async () => (await import('./packed.ts')).packed],
   ['pickle', async () => (await import('./pickle.ts')).pickles],
   ['zip', async () => (await import('./zip.ts')).zips],
   ['pytorch', async () => (await import('./pytorch.ts')).pytorch],

@@ -11,14 +11,15 @@ const typeFields = new Set(['torch_dtype', 'dtype'])
 export function configFor(network: Network, target: TargetType, quantization: object | null): JsonMap | null {
   if (network.config === null) return null
   const type = target === 'source' ? configuredType(network) : target
-  const config = retyped(network.config, target === 'source' && !isPacked(network) ? null : type) as JsonMap
-  if (target !== 'source' && ![...typeFields].some((field) => config.has(field))) config.set('torch_dtype', type)
+  const changes = target !== 'source' || isPacked(network)
+  const config = retyped(network.config, changes ? type : null) as JsonMap
+  if (changes && ![...typeFields].some((field) => config.has(field))) config.set('torch_dtype', type)
   if (quantization !== null) config.set('quantization_config', documentOf(quantization))
   return config
 }
 
 const isPacked = ({ source }: Network): boolean =>
-  [...source.tensors.values()].some(({ stored }) => stored !== undefined)
+  [...source.tensors.values()].some(({ stored, dtype }) => stored !== undefined && dtype === 'float32')
 
 /** A copy without packing sections, at any depth (towers of a vision-language model have sections of their own). */
 function retyped(value: Json, type: FloatType | null): Json {

@@ -24,7 +24,7 @@ export function configuredType({ config }: Network): FloatType {
 export function writtenType(network: Network, { dtype, stored }: TensorInfo, target: TargetType): DataType {
   if (!plainFloats.has(dtype) && !smallFloats.has(dtype)) return dtype
   if (target !== 'source') return target
-  return stored ? configuredType(network) : dtype
+  return stored && dtype === 'float32' ? configuredType(network) : dtype
 }
 
 /** A tensor's bytes as they are written, a chunk at a time. Faults 'unsupported' where float16 cannot hold a value. */

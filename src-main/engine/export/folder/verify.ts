@@ -52,7 +52,7 @@ export function verifyTensors(found: TensorSource, place: string, wanted: Wanted
     ...(compressed.size === 0
       ? []
       : [`Reopened: all ${weights} weights of ${compressed.size} compressed layers equal the variant's bit for bit`]),
-    `${kept} other tensors (${keptBytes} bytes) equal the checkpoint's bit for bit` +
+    `${kept} ${compressed.size === 0 ? 'tensors' : 'other tensors'} (${keptBytes} bytes) equal the checkpoint's bit for bit` +
       (changed === 0 ? '' : `, ${changed} of them rounded to another float type`),
   ]
 }
