@@ -10,7 +10,7 @@ const network = openNetwork(model)
 const own = network.tokenizer
 if (!own) throw new Error(`${model} has no vocabulary`)
 const tokenizer = tokenizerFrom(own.read(), own.file)
-const llama = await getLlama({ gpu: false, build: 'never', maxThreads: 1, logLevel: 'error' })
+const llama = await getLlama({ gpu: false, build: 'never', maxThreads: 1, logLevel: 'error' as never })
 const theirs = await llama.loadModel({ modelPath: model, gpuLayers: 0, vocabOnly: true })
 const whole = readFileSync(text, 'utf8')
 let [pieces, tokens, differing] = [0, 0, 0]
@@ -22,7 +22,9 @@ for (const piece of separator === undefined ? [whole] : whole.split(separator)) 
   if (mine.length === other.length && mine.every((id, i) => id === other[i])) continue
   differing++
   const at = mine.findIndex((id, i) => id !== other[i])
-  console.log(`piece ${pieces}: token ${at}: ${mine.slice(at, at + 8).join(' ')} | ${other.slice(at, at + 8).join(' ')}`)
+  console.log(
+    `piece ${pieces}: token ${at}: ${mine.slice(at, at + 8).join(' ')} | ${other.slice(at, at + 8).join(' ')}`,
+  )
 }
 console.log(`${pieces} pieces, ${tokens} tokens, ${differing} pieces differ`)
 await llama.dispose()
