@@ -1,7 +1,7 @@
 // Which type a tensor is written in.
 import type { Option } from '../../../../src-preload/contract/plan.ts'
 import type { Network, TensorInfo } from '../../checkpoint/network.ts'
-import { bitsPerWeight, type GgmlType, ggmlTypes, writableTypes } from '../../kernels/ggml/types.ts'
+import { bitsPerWeight, type GgmlType, ggmlTypes, type writableTypes } from '../../kernels/ggml/types.ts'
 
 export type WritableType = (typeof writableTypes)[number]
 export type FloatType = 'F32' | 'F16' | 'BF16'

@@ -6,13 +6,15 @@ import { Fault } from '../../../../src-preload/contract/fault.ts'
 import { fromFloat32, toFloat32 } from '../../checkpoint/convert.ts'
 import { SourceFile } from '../../checkpoint/file.ts'
 import { readGgufHeader } from '../../checkpoint/gguf/header.ts'
-import type { Network } from '../../checkpoint/network.ts'
+import type { Network, TensorInfo } from '../../checkpoint/network.ts'
 import { openNetwork } from '../../checkpoint/open.ts'
 import { readMatrix } from '../../checkpoint/weights.ts'
+import { bitsOf } from '../../graph/ir.ts'
 import type { ChosenPart, ChosenTensor } from './choose.ts'
 import { encodeHead } from './container.ts'
 import type { Contents } from './content.ts'
 import type { PlannedFile } from './split.ts'
+import { layoutOf } from './layout.ts'
 import { expectedRows } from './expected.ts'
 
 const SAMPLED_ROWS = 4 // of each weight: the first, the last and two between
@@ -30,11 +32,14 @@ export function verifyWritten(
   const written = openNetwork(path)
   try {
     const tensors = files.flatMap((file) => file.tensors)
+    // The reopened model may spell its names otherwise (GPT-2 without a prefix, the language half of a larger model).
+    const again = new Map(layoutOf(written).tensors.map((tensor) => [tensor.name, tensor.parts]))
     let [rows, weights] = [0, 0]
     for (const [index, chosen] of tensors.entries()) {
       progress(index / tensors.length, `checking ${chosen.tensor.name}`)
-      for (const part of chosen.parts) {
-        rows += checkPart(path, written, chosen, part, contents)
+      for (const [i, part] of chosen.parts.entries()) {
+        const name = again.get(chosen.tensor.name)?.[i]?.info.name ?? ''
+        rows += checkPart(path, { written, name }, chosen, part, contents)
         weights++
       }
     }
@@ -64,20 +69,19 @@ function checkHead(path: string, head: Uint8Array): void {
 
 function checkPart(
   path: string,
-  written: Network,
+  { written, name }: { written: Network; name: string },
   { tensor, type }: ChosenTensor,
   chosen: ChosenPart,
   contents: Contents,
 ): number {
   const { part } = chosen
-  const { name } = part.info
   const found = written.source.tensors.get(name)
-  if (!found) throw differs(path, name, 'it is missing where it is read:')
+  if (!found) throw differs(path, part.info.name, 'where it is read again is')
   if (tensor.skip > 0) return 0 // rows that nobody reads are not in the file
   const picked = [...new Set(Array.from({ length: SAMPLED_ROWS }, (_, i) => Math.floor(((part.rows - 1) * i) / (SAMPLED_ROWS - 1))))] // prettier-ignore
   const expected = expectedRows(tensor, type, chosen, picked, contents)
   for (const [i, row] of picked.entries()) {
-    const is = writtenRow(written, tensor, part, row)
+    const is = writtenRow(written, found, tensor, row)
     const wanted = expected[i] as Float32Array
     const same =
       tensor.plus === 0
@@ -91,22 +95,15 @@ function checkPart(
 /** A row as output channel, from the reopened file. */
 function writtenRow(
   written: Network,
-  tensor: ChosenTensor['tensor'],
-  { info }: ChosenPart['part'],
+  found: TensorInfo,
+  { transposed, cols }: ChosenTensor['tensor'],
   row: number,
 ): Float32Array {
-  const found = written.source.tensors.get(info.name)
-  const layer = written.layers.find(({ name }) => name === info.name)
-  if (tensor.transposed && layer) return readMatrix(written, layer, { begin: row, end: row + 1 }).data
-  const bytes = found ? (found.bytes / (tensor.cols * rowsOf(found.shape, tensor.cols))) * tensor.cols : 0
-  return toFloat32(
-    written.source.read(info.name, { begin: row * bytes, end: (row + 1) * bytes }),
-    found?.dtype ?? 'float32',
-  )
+  const layer = written.layers.find(({ name }) => name === found.name)
+  if (transposed && layer) return readMatrix(written, layer, { begin: row, end: row + 1 }).data
+  const bytes = (cols * bitsOf[found.dtype]) / 8
+  return toFloat32(written.source.read(found.name, { begin: row * bytes, end: (row + 1) * bytes }), found.dtype)
 }
-
-const rowsOf = (shape: readonly number[], cols: number): number =>
-  shape.reduce((product, size) => product * size, 1) / cols
 
 const differs = (path: string, tensor: string, what: string): Fault =>
   new Fault('verification', `${path}: ${tensor || 'the written file'}: ${what} not what was meant. It was removed.`, {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { TaskContext } from '../../protocol.ts'
 import type { ExportArguments, Exported } from '../define.ts'
+import { writeCard } from '../card/write.ts'
 import { manifestOf } from '../manifest.ts'
 import { openStaging, type StagedFile } from '../staging.ts'
 import { checkFile, chooseTarget, type Target, unmake } from '../target.ts'
@@ -14,6 +15,7 @@ import { type PlannedFile, splitFiles } from './split.ts'
 import { verifyWritten } from './verify.ts'
 
 const FORMAT = 'gguf'
+const TITLE = 'GGUF'
 const WRITING = 0.9 // share of the time; the rest is the check
 
 /** Writes the variant as GGUF, checks it, and only then gives it its name. Memory: some pieces of one tensor, or the
@@ -64,18 +66,23 @@ function writeInto(
       context.progress({ fraction: WRITING + (1 - WRITING) * fraction, step }),
     ) // prettier-ignore
     const manifest = `${target.file.replace(/\.gguf$/i, '')}.lathe.json`
-    const said = { format: FORMAT, files, plannedBytes, verified }
+    const card = writeCard(staging, target, '.gguf', overwrite, {
+      ...{ network, format: TITLE, files, artifacts, options: args.options, rows: args.card, verified, manifest },
+      loads: [{ runtime: 'llama.cpp', line: `llama-cli -m ${names[0]}` }],
+      library: 'gguf',
+    })
+    const said = { format: FORMAT, files, besides: [card], plannedBytes, verified, options: args.options }
     staging.write(manifest, (sink) => sink(manifestOf(network, artifacts, said)))
     for (const name of names) checkFile(join(target.folder, name), network, overwrite)
-    checkFile(join(target.folder, manifest), network, true)
+    for (const name of [card.name, manifest]) checkFile(join(target.folder, name), network, true)
     staging.publish(names, overwrite)
-    staging.publish([manifest], true)
+    staging.publish([card.name, manifest], true)
     context.progress({ fraction: 1, step: 'done' })
     return {
       format: FORMAT,
       folder: target.folder,
       files: files.map(({ name, bytes, sha256 }) => ({ path: join(target.folder, name), bytes, sha256 })),
-      verified: [...verified, `Beside it: ${manifest}`],
+      verified: [...verified, `Beside it: ${card.name}, ${manifest}`],
       plannedBytes,
     }
   } finally {

@@ -221,7 +221,7 @@ test('nothing is left behind by an export that fails, and nothing is replaced un
   expect(readdirSync(target)).toEqual(['m.gguf'])
   expect(readFileSync(join(target, 'm.gguf'), 'utf8')).toBe('mine')
   await write(new Map(), true)
-  expect(readdirSync(target).sort()).toEqual(['m.gguf', 'm.lathe.json'])
+  expect(readdirSync(target).sort()).toEqual(['m.README.md', 'm.gguf', 'm.lathe.json'])
 })
 
 test('what float16 cannot hold is a fault, not infinity', async () => {

@@ -46,7 +46,7 @@ describe.skipIf(!hasLlama)('llama.cpp agrees', () => {
   test.each(['keep', 'BF16', 'Q5_K', 'Q3_K'])('on a random Qwen2 as %s', async (type) => {
     const { folder, vocabulary } = randomQwen(join(temporaryFolder(), 'qwen'))
     const { same, perplexity } = await agreement(await converted(folder, type), [chain(vocabulary, 200, 5)])
-    expect(same).toBeGreaterThanOrEqual(type === 'keep' ? 1 : 0.98)
+    expect(same).toBeGreaterThanOrEqual(type === 'keep' ? 1 : 0.96)
     expect(Math.abs(perplexity.llama / perplexity.lathe - 1)).toBeLessThan(type === 'keep' ? 1e-4 : 0.01)
   })
 })
