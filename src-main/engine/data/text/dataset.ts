@@ -96,15 +96,16 @@ function settingFor(
   const { path, base } = source
   const beside = isFolder(network.path) ? network.path : dirname(network.path)
   const file = description.tokenizer ? resolve(base, description.tokenizer) : join(beside, 'tokenizer.json')
-  // The vocabulary inside the checkpoint's own file (GGUF); that of a folder lies beside it as a file.
-  const inside = description.tokenizer === undefined && network.format === 'gguf' ? network.tokenizer : null
+  // The vocabulary inside the checkpoint's own file (GGUF) or in one of the older forms; else tokenizer.json beside it.
+  const own = description.tokenizer === undefined ? network.tokenizer : null
+  const inside = own && basename(own.file) !== 'tokenizer.json' ? own : null
   const feeds = textFeeds(network)
   const { head } = network
   const tokenizer = inside ? tokenizerFrom(inside.read(), inside.file) : openTokenizer(file)
   const frame = readFrame(network, tokenizer, notices)
   if (frame) return encoderSetting(description, { path, base, tokenizer, frame, feeds }, network)
-  const own = head ? head.beginToken : beginBeside(file)
-  const begin = description['begin-token'] === undefined ? own : description['begin-token']
+  const usual = head ? head.beginToken : beginBeside(file)
+  const begin = description['begin-token'] === undefined ? usual : description['begin-token']
   const longest = feeds.time === null ? head?.context : feeds.time + 1
   const context = description.context ?? Math.min(longest ?? defaultContext, defaultContext)
   if (feeds.time !== null && context > feeds.time + 1)
