@@ -149,10 +149,15 @@ test('the plan goes on for another format: nothing stays locked, the budget does
   await flushPromises()
   await here.wrapper.find('[aria-label^="Layers of the plan"]').trigger('keydown', { key: 'l' })
   await flushPromises()
+  expect(Object.keys((calls('plan.solve').at(-1) as { locked: object }).locked)).toHaveLength(1)
   const before = calls('option.list').length
   here.double.push('project', { ...here.double.project, format: 'gguf' })
   await flushPromises()
   expect(here.wrapper.find('[aria-label="Plan for"]').text()).toBe('GGUF')
   expect(calls('option.list').length).toBe(before + 1)
-  expect(calls('plan.solve').at(-1)).toMatchObject({ budget: { bits: 4.05 }, locked: {} })
+  expect(calls('plan.solve').at(-1)).toEqual({
+    project: here.double.project.folder,
+    budget: { bits: 4.05 },
+    locked: {},
+  })
 })
