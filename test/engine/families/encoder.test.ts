@@ -120,6 +120,12 @@ test('a family that is not known opens as tensors only; the message says what wo
   expect(said).toMatch(/layer table, data-free scores, weight-only compression .* work; data, evaluation .* do not/)
 })
 
+test('a dense module that does not fit what stands before it is refused', () => {
+  const golden = find('bert_sentence_dense')
+  const sentence = { ...golden.sentence, pooling: ['cls' as const] }
+  expect(() => open({ ...golden, sentence })).toThrow(/2_Dense\.linear: in_features is 96, .* gives 32/)
+})
+
 test('a pooling that is not known leaves the hidden states', async () => {
   const golden = find('bert_sentence_mean')
   const folder = writeCase(golden)

@@ -135,6 +135,7 @@ test('LLaVA is a language model behind a tower', () => {
 test.each([
   ['swin_classes', 'window_size', { window_size: 9 }],
   ['swin_classes', 'image_size', { image_size: 17 }],
+  ['swin_classes', 'image_size', { image_size: 8192 }],
   ['vit_classes', 'hidden_act', { hidden_act: 'maxout' }],
   ['llava_old', 'text_config.model_type', { text_config: { model_type: 'mamba' } }],
   ['llava_old', 'vision_feature_select_strategy', { vision_feature_select_strategy: 'anyres' }],
@@ -147,6 +148,7 @@ test.each([
 
 test('a wrong setting is a fault that names it', () => {
   expect(() => open(find('llava_old'), { vision_feature_layer: 9 })).toThrow(/vision_feature_layer/)
+  expect(() => open(find('swin_classes'), { window_size: 400 })).toThrow(/window_size is .*400, expected .* 1 to 32/)
   expect(() => open(find('vit_classes'), { image_size: [16] })).toThrow(
     /image_size is .*, expected one or two integers/,
   )

@@ -5,6 +5,7 @@
 //   mean-sqrt   sum_t m_t h_t / sqrt(max(sum_t m_t, 1e-9))
 //   then, where the folder has them: y = act(x W^T + b), and y / max(|y|, 1e-12)
 // Several poolings are laid side by side, in this order.
+import { Fault } from '../../../../src-preload/contract/fault.ts'
 import { int } from '../ir.ts'
 import { type Activation, buildActivation } from './activation.ts'
 import type { GraphBuilder } from './builder.ts'
@@ -35,6 +36,16 @@ export function buildSentence(b: GraphBuilder, sentence: SentenceModules, hidden
   let value = pooled.length === 1 ? only : b.op('Concat', pooled, 'pooling.joined', { axis: int(-1) })
   let size = width * pooled.length
   for (const { activation, ...dense } of sentence.dense) {
+    if (dense.cols !== size) {
+      throw new Fault(
+        'bad-input',
+        `${dense.module}: in_features is ${dense.cols}, what stands before it gives ${size}`,
+        {
+          hint: 'The folders of the modules belong to different networks.',
+          data: { tensor: dense.module, expected: String(size), found: String(dense.cols) },
+        },
+      )
+    }
     const linear = buildLinear(b, { ...dense, role: 'linear' }, value, null)
     value = activation === null ? linear : buildActivation(b, activation, linear, dense.module)
     size = dense.rows

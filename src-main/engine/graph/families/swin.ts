@@ -2,17 +2,16 @@
 // attention in windows; between stages four neighbours are merged into one token of twice the width (section 3.1).
 import type { Block } from '../../checkpoint/network.ts'
 import { int, ints } from '../ir.ts'
-import { type Activation, readActivation } from './activation.ts'
 import { buildEncoderAttention, rowsOf } from './attend.ts'
 import { classesIn } from './bert.ts'
 import { GraphBuilder } from './builder.ts'
-import type { Settings } from './config.ts'
 import { defineFamily, type BuiltModel } from './define.ts'
 import { buildClassifier, finishImageModel, floatOutput } from './image-heads.ts'
-import { buildPatches, gridOf, type ImageShape, readImageShape } from './image-input.ts'
+import { buildPatches, gridOf } from './image-input.ts'
 import { buildLinear } from './linear.ts'
 import { buildNorm } from './norm.ts'
 import { findPrefix } from './prefix.ts'
+import { readSwin, type SwinSpec } from './swin-spec.ts'
 import {
   buildPositionBias,
   buildShiftMask,
@@ -22,50 +21,6 @@ import {
   type Windows,
 } from './swin-windows.ts'
 import { addBlock, buildLayer } from './transformer.ts'
-
-interface SwinSpec {
-  prefix: string
-  image: ImageShape
-  width: number // of the first stage
-  depths: number[]
-  heads: number[]
-  window: number
-  ratio: number // inner width of the feed-forward part to width
-  qkvBias: boolean
-  activation: Activation
-  epsilon: number
-  absolute: boolean // positions of their own beside the biases
-}
-
-function readSpec(config: Settings, prefix: string): SwinSpec {
-  const depths = config.integers('depths') ?? [2, 2, 6, 2]
-  const heads = config.integers('num_heads') ?? [3, 6, 12, 24]
-  if (depths.length === 0 || depths.length !== heads.length) throw config.wrong('num_heads', `${depths.length} numbers`)
-  const width = config.integer('embed_dim', { min: 1, max: 1 << 20 }, 96)
-  heads.forEach((count, stage) => {
-    if (count < 1 || (width << stage) % count !== 0) throw config.wrong('num_heads', 'divisors of the widths')
-  })
-  const image = readImageShape(config, { image: 224, patch: 4 })
-  if (image.height % image.patch[0] !== 0 || image.width % image.patch[1] !== 0)
-    throw config.unsupported('image_size', 'only sizes that are whole numbers of patches are supported')
-  const window = config.integer('window_size', { min: 1, max: 512 }, 7)
-  const smallest = depths.slice(1).reduce((side) => Math.ceil(side / 2), Math.min(...gridOf(image)))
-  if (smallest < window)
-    throw config.unsupported('window_size', `larger than the last map of tokens, of ${smallest} on a side`)
-  return {
-    prefix,
-    image,
-    width,
-    depths,
-    heads,
-    window,
-    ratio: config.number('mlp_ratio', 0, 4),
-    qkvBias: config.flag('qkv_bias', true),
-    activation: readActivation(config, 'hidden_act', 'gelu'),
-    epsilon: config.number('layer_norm_eps', 0, 1e-5),
-    absolute: config.flag('use_absolute_embeddings', false),
-  }
-}
 
 /** A state of the network: rows [batch * height * width, channels]. */
 interface State {
@@ -216,7 +171,7 @@ export const swin = defineFamily({
   build(config, tensors) {
     const b = new GraphBuilder(tensors, config.file)
     const prefix = findPrefix(tensors, ['swin.', ''], 'embeddings.patch_embeddings.projection.weight')
-    const spec = readSpec(config, prefix)
+    const spec = readSwin(config, prefix)
     const blocks: BuiltModel['blocks'] = []
     const { hidden, height, width, channels } = buildStages(b, spec, blocks)
     const norm = { kind: 'layer', module: `${prefix}layernorm`, size: channels, epsilon: spec.epsilon } as const
