@@ -119,8 +119,8 @@ function unigramDocument(model: PieceModel, settings: TokenizerSettings): JsonMa
       : [json({ type: 'Precompiled', precompiled_charsmap: Buffer.from(characterMap).toString('base64') })]),
     ...(removeBlanks
       ? [
-          json({ type: 'Strip', strip_left: false, strip_right: true }),
           json({ type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' }),
+          json({ type: 'Replace', pattern: { Regex: ' $' }, content: '' }),
         ]
       : []),
   ]
