@@ -9,6 +9,7 @@
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { type DataType, bitsOf } from '../graph/ir.ts'
 import { type Json, type JsonMap, describeJson, parseJsonObject } from './json.ts'
+import { type SixBitType, sixBitTypes } from './six-bit.ts'
 import type { ByteRange } from './onnx/wire.ts'
 
 /** Names of the format, and the graph's name for the same type. */
@@ -45,6 +46,7 @@ export interface SafetensorsEntry {
   shape: number[]
   begin: number // absolute in the file
   end: number
+  sixBit?: SixBitType // the file's type where the graph has none: dtype is then float32
 }
 
 export interface SafetensorsHeader {
@@ -114,13 +116,14 @@ function readEntry(name: string, value: Json, base: number, path: string, bad: B
   }
   const typeName = value.get('dtype')
   if (typeof typeName !== 'string') throw wrong('dtype', `is ${describeJson(typeName)}`)
-  const dtype = safetensorsTypes.get(typeName)
+  const sixBit = sixBitTypes.find((type) => type === typeName)
+  const dtype = sixBit ? 'float32' : safetensorsTypes.get(typeName)
   if (dtype === undefined) {
     throw new Fault(
       'unsupported',
       `${path}: tensor ${label}: dtype ${JSON.stringify(typeName.slice(0, 40))} is unknown`,
       {
-        hint: `Known are ${[...safetensorsTypes.keys()].join(', ')}.`,
+        hint: `Known are ${[...safetensorsTypes.keys(), ...sixBitTypes].join(', ')}.`,
         data: { file: path, tensor: name, field: 'dtype', found: typeName.slice(0, 40) },
       },
     )
@@ -132,11 +135,13 @@ function readEntry(name: string, value: Json, base: number, path: string, bad: B
     throw wrong('data_offsets', `holds ${offsets.length} numbers, not 2`)
   }
   if (end < begin) throw wrong('data_offsets', `end ${end} lies before begin ${begin}`)
-  const bytes = byteSize(shape, bitsOf[dtype], (what) => wrong('shape', `[${shape.join(', ')}] of ${typeName} ${what}`))
+  const bytes = byteSize(shape, sixBit ? 6 : bitsOf[dtype], (what) =>
+    wrong('shape', `[${shape.join(', ')}] of ${typeName} ${what}`),
+  )
   if (bytes !== end - begin) {
     throw wrong('data_offsets', `span ${end - begin} bytes, but ${typeName} [${shape.join(', ')}] takes ${bytes}`)
   }
-  return { name, dtype, shape, begin: base + begin, end: base + end }
+  return { name, dtype, shape, begin: base + begin, end: base + end, ...(sixBit && { sixBit }) }
 }
 
 /** Exact, by big integers only where doubles would round. */

@@ -1,8 +1,10 @@
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { type DataType, bitsOf } from '../graph/ir.ts'
+import { deriveSource } from './derived.ts'
 import { SourceFile } from './file.ts'
 import type { TensorInfo, TensorSource } from './network.ts'
 import { readSafetensorsHeader, safetensorsTypes } from './safetensors-header.ts'
+import { sixBitTensors, type SixBitType } from './six-bit.ts'
 import { refuseForeign } from './sniff.ts'
 
 export interface SafetensorsSource extends TensorSource {
@@ -19,6 +21,7 @@ export function openSafetensors(paths: readonly string[]): SafetensorsSource {
   const files: SourceFile[] = []
   const tensors = new Map<string, TensorInfo>()
   const places = new Map<string, Place>()
+  const sixBit = new Map<string, SixBitType>()
   const metadata = new Map<string, string>()
   const close = () => {
     for (const file of files) file.close()
@@ -30,7 +33,7 @@ export function openSafetensors(paths: readonly string[]): SafetensorsSource {
       refuseForeign(file)
       const header = readSafetensorsHeader(file)
       for (const [key, value] of header.metadata) if (!metadata.has(key)) metadata.set(key, value)
-      for (const { name, dtype, shape, begin, end } of header.entries) {
+      for (const { name, dtype, shape, begin, end, sixBit: type } of header.entries) {
         const other = tensors.get(name)
         if (other) {
           throw new Fault('bad-input', `${path}: tensor ${JSON.stringify(name)} is also in ${other.file}`, {
@@ -39,6 +42,7 @@ export function openSafetensors(paths: readonly string[]): SafetensorsSource {
         }
         tensors.set(name, { name, dtype, shape, bytes: end - begin, file: path })
         places.set(name, { file, begin, end })
+        if (type !== undefined) sixBit.set(name, type)
       }
     }
   } catch (error) {
@@ -50,7 +54,7 @@ export function openSafetensors(paths: readonly string[]): SafetensorsSource {
     if (place) return place
     throw new Fault('not-found', `no tensor ${JSON.stringify(name)}`, { data: { tensor: name } })
   }
-  return {
+  const source: SafetensorsSource = {
     tensors,
     metadata,
     bytes: files.reduce((sum, file) => sum + file.size, 0),
@@ -67,6 +71,9 @@ export function openSafetensors(paths: readonly string[]): SafetensorsSource {
     },
     close,
   }
+  if (sixBit.size === 0) return source
+  const { bytes } = source
+  return { ...deriveSource(source, sixBitTensors(source, sixBit)), metadata, bytes }
 }
 
 interface Place {
