@@ -7,6 +7,7 @@ import { openNetwork, summarise } from '../../../src-main/engine/checkpoint/open
 import { parseJsonObject } from '../../../src-main/engine/checkpoint/json.ts'
 import { encodeSafetensors } from '../../../src-main/engine/checkpoint/safetensors.ts'
 import { Settings } from '../../../src-main/engine/graph/families/config.ts'
+import type { TensorInfo } from '../../../src-main/engine/checkpoint/network.ts'
 import { modelFamilies } from '../../../src-main/engine/graph/families/registry.ts'
 import type { DataType } from '../../../src-main/engine/graph/ir.ts'
 import { checkpointSummarySchema } from '../../../src-preload/contract/model.ts'
@@ -127,8 +128,8 @@ test('twenty thousand odd configurations are Faults or graphs', () => {
   }
   const bases = modelFamilies.map((family) => {
     const base = familyCases.find(({ config }) => config.model_type === family.id) ?? plain
-    const entries = [...goldenTensors(base)].map(([name, { shape, data }]) => {
-      return [name, { name, dtype: dtypes[base.dtype], shape: [...shape], bytes: data.byteLength, file: 'w' }] as const
+    const entries = [...goldenTensors(base)].map(([name, { shape, data }]): [string, TensorInfo] => {
+      return [name, { name, dtype: dtypes[base.dtype], shape: [...shape], bytes: data.byteLength, file: 'w' }]
     })
     return { family, base, tensors: new Map(entries) }
   })
