@@ -3,10 +3,13 @@
 // anything is allocated or skipped.
 import { isUtf8 } from 'node:buffer'
 import { Fault, type FaultCode } from '../../../../src-preload/contract/fault.ts'
-import type { SourceFile } from '../file.ts'
 
 /** A file, or bytes in memory that stand for one. */
-export type Bytes = Pick<SourceFile, 'path' | 'size' | 'read'>
+export interface Bytes {
+  path: string
+  size: number
+  read(begin: number, end: number): Uint8Array
+}
 
 const windowBytes = 1 << 20
 

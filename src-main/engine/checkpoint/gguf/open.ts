@@ -25,7 +25,16 @@ export function openGgufFile(path: string): Network {
   const files = filesOfSet(path)
   const source = openGguf(files)
   try {
-    return assemble(files, source)
+    const first = files[0] ?? path
+    return {
+      ...readModel(source, first),
+      path: first,
+      name: setName(basename(first)).replace(/\.gguf$/i, ''),
+      format: 'gguf',
+      fingerprint: fingerprintOf(files, dirname(first)),
+      bytes: source.bytes,
+      files,
+    }
   } catch (error) {
     source.close()
     throw error
@@ -91,8 +100,11 @@ function describe(contents: GgufContents, notices: string[]): Known | null {
   }
 }
 
-function assemble(files: string[], source: GgufSource): Network {
-  const path = files[0] ?? ''
+/** What a file says about its model, apart from the file itself. */
+export type GgufModel = Omit<Network, 'path' | 'name' | 'format' | 'fingerprint' | 'bytes' | 'files'>
+
+/** `path`: of the first file, for messages. */
+export function readModel(source: GgufSource, path: string): GgufModel {
   const { header } = source
   const notices: string[] = []
   const used = new Set<string>()
@@ -114,13 +126,8 @@ function assemble(files: string[], source: GgufSource): Network {
   }
   if (header.trailingBytes > 0) notices.push(`${header.trailingBytes} bytes follow the last tensor; they are not read.`)
   return {
-    path,
-    name: setName(basename(path)).replace(/\.gguf$/i, ''),
-    format: 'gguf',
     family: built?.family.id ?? 'tensors-only',
     task: model?.task ?? 'none',
-    fingerprint: fingerprintOf(files, dirname(path)),
-    bytes: source.bytes,
     graph: model?.graph ?? null,
     source: tensors,
     layers: [...(model?.layers ?? []), ...loose],
@@ -132,7 +139,6 @@ function assemble(files: string[], source: GgufSource): Network {
     ...(model?.cached && { cached: model.cached }),
     notices,
     card: { ...cardOf(header), ...model?.card },
-    files,
   }
 }
 

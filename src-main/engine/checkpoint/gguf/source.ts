@@ -7,6 +7,7 @@ import { type GgmlType, ggmlTypes } from '../../kernels/ggml/types.ts'
 import { SourceFile } from '../file.ts'
 import type { TensorInfo, TensorSource } from '../network.ts'
 import { refuseForeignGguf } from '../sniff.ts'
+import type { Bytes } from './cursor.ts'
 import { type GgufHeader, type GgufTensor, readGgufHeader } from './header.ts'
 import { checkSet } from './split.ts'
 
@@ -26,56 +27,60 @@ const chunkBlocks = 1 << 15 // decoded at a time, so that packed bytes and numbe
 export interface GgufSource extends TensorSource {
   readonly header: GgufHeader // of the first file: it has the metadata
   readonly bytes: number // of all files
-  readonly typeOf: ReadonlyMap<string, GgmlType>
   /** Bytes [begin, end) as they lie in the file, also of a plain tensor. */
-  readRaw(name: string, begin: number, end: number): Uint8Array<ArrayBuffer>
+  readRaw(name: string, begin: number, end: number): Uint8Array
 }
 
+type OpenFile = Bytes & { close(): void }
+
 interface Place extends GgufTensor {
-  file: SourceFile
+  file: OpenFile
   plain: boolean
 }
 
 /** Opens the files of one model; only headers are read. Faults as readGgufHeader, and where parts do not fit together. */
 export function openGguf(paths: readonly string[]): GgufSource {
   const files: SourceFile[] = []
-  const close = () => {
-    for (const file of files) file.close()
-  }
   try {
-    const headers = paths.map((path) => {
+    for (const path of paths) {
       const file = new SourceFile(path)
       files.push(file)
       refuseForeignGguf(file)
-      return { file, header: readGgufHeader(file) }
-    })
-    checkSet(headers.map(({ file, header }) => ({ path: file.path, header })))
-    const [first] = headers
-    if (!first) throw new Fault('internal', 'no GGUF file to open')
-    const places = new Map(
-      headers.flatMap(({ file, header }) =>
-        header.tensors.map((tensor): [string, Place] => [
-          tensor.name,
-          { ...tensor, file, plain: plainTypes[tensor.type] !== undefined },
-        ]),
-      ),
-    )
-    return {
-      header: first.header,
-      bytes: files.reduce((sum, file) => sum + file.size, 0),
-      typeOf: new Map([...places].map(([name, { type }]) => [name, type])),
-      tensors: new Map([...places].map(([name, place]) => [name, infoOf(place)])),
-      read: (name, range) => read(find(places, name), range),
-      readStored: (name, range) => {
-        const place = find(places, name)
-        return place.plain ? null : raw(place, range)
-      },
-      readRaw: (name, begin, end) => raw(find(places, name), { begin, end }),
-      close,
     }
+    return ggufFrom(files)
   } catch (error) {
-    close()
+    for (const file of files) file.close()
     throw error
+  }
+}
+
+/** As openGguf, of files that are open, or bytes in memory. */
+export function ggufFrom(files: readonly OpenFile[]): GgufSource {
+  const headers = files.map((file) => ({ file, header: readGgufHeader(file) }))
+  checkSet(headers.map(({ file, header }) => ({ path: file.path, header })))
+  const [first] = headers
+  if (!first) throw new Fault('internal', 'no GGUF file to open')
+  const places = new Map(
+    headers.flatMap(({ file, header }) =>
+      header.tensors.map((tensor): [string, Place] => [
+        tensor.name,
+        { ...tensor, file, plain: plainTypes[tensor.type] !== undefined },
+      ]),
+    ),
+  )
+  return {
+    header: first.header,
+    bytes: files.reduce((sum, file) => sum + file.size, 0),
+    tensors: new Map([...places].map(([name, place]) => [name, infoOf(place)])),
+    read: (name, range) => read(find(places, name), range),
+    readStored: (name, range) => {
+      const place = find(places, name)
+      return place.plain ? null : raw(place, range)
+    },
+    readRaw: (name, begin, end) => raw(find(places, name), { begin, end }),
+    close: () => {
+      for (const file of files) file.close()
+    },
   }
 }
 
@@ -99,7 +104,7 @@ function find(places: ReadonlyMap<string, Place>, name: string): Place {
   throw new Fault('not-found', `no tensor ${JSON.stringify(name)}`, { data: { tensor: name } })
 }
 
-function raw(place: Place, range?: { begin: number; end: number }): Uint8Array<ArrayBuffer> {
+function raw(place: Place, range?: { begin: number; end: number }): Uint8Array {
   const { file, begin, end } = place
   if (!range) return file.read(begin, end)
   checkRange(place, end - begin, range)
