@@ -12,6 +12,7 @@ import { layoutOf } from '../../src-main/engine/export/gguf/layout.ts'
 import { convert } from '../../src-main/engine/tasks/convert.ts'
 import { agreement } from '../engine/export/gguf/agreement.ts'
 import { chain, randomQwen } from '../engine/export/gguf/models.ts'
+import { endLlama } from '../helpers/llama.ts'
 import { dataPath, hasData, skipReason } from '../helpers/data.ts'
 
 const CONTEXT = 256
@@ -66,5 +67,6 @@ export async function benchLlama(): Promise<void> {
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
+    await endLlama()
   }
 }

@@ -1,9 +1,15 @@
 // npm run bench [name ...]: what is compared runs side by side in one process, contenders in turn, medians over rounds.
 import { benchAllocate } from './allocate.ts'
+import { benchConvert } from './convert.ts'
 import { machine } from './measure.ts'
 import { benchQuantize } from './quantize.ts'
 
-const benches: Record<string, () => void | Promise<void>> = { allocate: benchAllocate, quantize: benchQuantize }
+const benches: Record<string, () => void | Promise<void>> = {
+  allocate: benchAllocate,
+  quantize: benchQuantize,
+  convert: benchConvert,
+  llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
+}
 
 const wanted = process.argv.slice(2)
 const unknown = wanted.filter((name) => !Object.hasOwn(benches, name))

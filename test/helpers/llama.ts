@@ -28,6 +28,9 @@ export const hasLlama = llama !== null
 export const skipReason = 'llama.cpp cannot be run on this platform (npm package node-llama-cpp)'
 if (!hasLlama) process.stderr.write(`skipped: ${skipReason}\n`)
 
+/** Ends llama.cpp; without it the process stays alive. */
+export const endLlama = async (): Promise<void> => llama?.dispose()
+
 export async function openLlama(path: string, contextSize = 256): Promise<LlamaModel> {
   if (llama === null) throw new Error(skipReason)
   const model = await llama.loadModel({ modelPath: path, gpuLayers: 0, checkTensors: true })
