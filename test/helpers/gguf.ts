@@ -52,7 +52,7 @@ export const text = (value: string | Uint8Array): Uint8Array => {
 }
 export const list = (type: number, items: readonly Uint8Array[], count: number | bigint = items.length): Value => ({
   type: 9,
-  bytes: join(u32(type), u64(count), ...items),
+  bytes: Buffer.concat([u32(type), u64(count), ...items]),
 })
 
 function encode(value: Value): Uint8Array {
