@@ -19,6 +19,6 @@ export const exporters: readonly Exporter[] = [
   compressedTensors,
   gptq,
   awq,
+  safetensors, // before the float form, in which no option makes anything smaller
   safetensorsFloat,
-  safetensors,
 ]

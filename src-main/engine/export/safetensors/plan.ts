@@ -18,15 +18,11 @@ const bytesOf = (entries: readonly Entry[]): number => entries.reduce((sum, { by
 
 /** Faults 'unsupported' for a checkpoint of another format, naming what to use for it. */
 export function requireSafetensors(network: Network): void {
-  if (network.format === 'safetensors') return
-  throw new Fault(
-    'unsupported',
-    `${network.path} is an ONNX model; packed safetensors keeps safetensors checkpoints.`,
-    {
-      hint: 'Export it as ONNX (format "onnx" or "onnx-folded").',
-      data: { file: network.path, field: 'format', expected: 'safetensors', found: network.format },
-    },
-  )
+  if (network.format !== 'onnx') return
+  throw new Fault('unsupported', `${network.path} is an ONNX model; packed safetensors has no place for its graph.`, {
+    hint: 'Export it as ONNX (format "onnx" or "onnx-folded").',
+    data: { file: network.path, field: 'format', expected: 'safetensors, gguf or pytorch', found: network.format },
+  })
 }
 
 /** Bytes of every weight under every option, exact: the file is the base and one option of each. (A layer whose scales

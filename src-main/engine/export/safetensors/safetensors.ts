@@ -16,7 +16,8 @@ export const safetensors = defineExporter({
   version: 1,
   params: z.object({}),
   extension: '.safetensors',
-  refuses: ({ format }) => (format === 'safetensors' ? null : 'it is not a safetensors checkpoint'),
+  refuses: ({ format }) =>
+    format === 'onnx' ? 'an ONNX model keeps its computation in the graph; export it as ONNX' : null,
   planBytes,
   write: exportSafetensors,
 })
