@@ -36,7 +36,7 @@ const cases: [name: string, code: number, words: string, args: string[]][] = [
   [
     'more bits than there are',
     2,
-    'expected a number from 2 to 32',
+    'expected a number from 1 to 32',
     ['compress', model, ...data, '--bits', '99', '--out', at('x')],
   ],
   ['two budgets', 2, '--bits or as --bytes', ['plan', model, ...data, '--bits', '4', '--bytes', '100000']],
