@@ -106,6 +106,11 @@ export function buildModel(
   )
   try {
     if (!family) {
+      const own = modelFamilies.find(({ id }) => id === type)
+      if (own) {
+        const forms = own.architectures.join(', ')
+        throw settings.unsupported('architectures', `${own.title} can be run as ${forms}, not as ${label}`)
+      }
       const known = modelFamilies.map(({ title }) => title).join(', ')
       throw settings.unsupported('architectures', `${label} is none of the families that can be run (${known})`)
     }

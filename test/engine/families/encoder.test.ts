@@ -120,6 +120,15 @@ test('a family that is not known opens as tensors only; the message says what wo
   expect(said).toMatch(/layer table, data-free scores, weight-only compression .* work; data, evaluation .* do not/)
 })
 
+test('a known family in a form that is not known says which forms are', () => {
+  const network = open(find('bert_masked'), { architectures: ['BertForMultipleChoice'] })
+  network.source.close()
+  expect(network.graph).toBeNull()
+  expect(network.notices[0]).toMatch(
+    /BERT can be run as BertModel, BertForMaskedLM, .*, not as "BertForMultipleChoice"/,
+  )
+})
+
 test('a dense module that does not fit what stands before it is refused', () => {
   const golden = find('bert_sentence_dense')
   const sentence = { ...golden.sentence, pooling: ['cls' as const] }

@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { dataPath, hasData, skipReason } from '../../helpers/data.ts'
+import { networkCases, writeCase } from '../families/golden-case.ts'
 
 const folder = ['/usr/lib/chromium', '/usr/lib/chromium-browser'].find((path) =>
   existsSync(join(path, 'libvk_swiftshader.so')),
@@ -76,4 +77,20 @@ document-separator: "<|endoftext|>"`,
     expect(answer.count).toBe(255 * 512)
     expect(answer.difference / answer.largest).toBeLessThan(tolerance)
   })
+
+  // Counted positions, padded and shifted windows, the end of a text, image tokens in a text.
+  test.each(['roberta_masked', 'swin_padded', 'clip_end', 'llava_old'])(
+    '%s on seeded noise',
+    { timeout: 300_000 },
+    async (name) => {
+      const golden = [...networkCases('encoder'), ...networkCases('vision')].find((each) => each.name === name)
+      if (!golden) throw new Error(`no case ${name}`)
+      const model = writeCase(golden)
+      onTestFinished(() => rmSync(model, { recursive: true }))
+      const dims = name.startsWith('swin') ? '' : '\ndims: { time: 12 }'
+      const answer = await compare(model, `kind: noise\nsamples: 4${dims}`)
+      expect(answer).toMatchObject({ device: 'webgpu', notices: [] })
+      expect(answer.difference / answer.largest).toBeLessThan(tolerance)
+    },
+  )
 })
