@@ -48,8 +48,13 @@ function partOf(network: Network, rule: TensorRule, index: number): { shape: num
   return { shape, data: moved.map((x) => x + (rule.plus ?? 0)) }
 }
 
-/** Keys and tensors of a network as `architecture` writes them. Every tensor of the network has a place. */
-export function applied(network: Network, architecture: Architecture): GgufParts & { tensors: WrittenTensor[] } {
+/** Keys and tensors of a network as `architecture` writes them. Every tensor has a place, but for those that `without`
+ *  names. */
+export function applied(
+  network: Network,
+  architecture: Architecture,
+  without = /^$/,
+): GgufParts & { tensors: WrittenTensor[] } {
   const settings = new Settings(network.config ?? new Map(), network.path)
   const { tensors: own } = network.source
   const metadata = architecture.metadataOf(settings, own)
@@ -68,7 +73,7 @@ export function applied(network: Network, architecture: Architecture): GgufParts
   }
   for (const [name, table] of architecture.tables?.(settings) ?? [])
     tensors.push({ name, type: 0, dims: [table.length], data: floats(table) })
-  const left = [...own.keys()].filter((name) => !taken.has(name))
+  const left = [...own.keys()].filter((name) => !taken.has(name) && !without.test(name))
   if (left.length > 0) throw new Error(`no place for ${left.join(', ')}`)
   const bos = network.config?.get('bos_token_id')
   return {
