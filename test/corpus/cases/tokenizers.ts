@@ -61,6 +61,7 @@ export const tokenizerCases: Record<string, Make> = {
   'TK02-merge-of-three': merges([['a', 'b', 'c']]),
   'TK02-merge-number': merges([1, 2]),
   'TK02-merge-text': merges('a b'),
+  'TK02-prefix-longer-than-tokens': changed(({ model }) => void (model.continuing_subword_prefix = '#'.repeat(1000))),
   'TK02-merges-huge': merges(Array.from({ length: 200_000 }, () => 'a b')),
   'TK03-id-negative': token(-1),
   'TK03-id-2-31': token(2 ** 31),
@@ -84,6 +85,15 @@ export const tokenizerCases: Record<string, Make> = {
   'TK07-unigram-nan': unigram('NaN'),
   'TK07-unigram-infinite': unigram('-1e999'),
   'TK07-unigram-text': unigram('"x"'),
+  'TK03-unknown-outside': changed(
+    (document) => (document.model = { type: 'Unigram', unk_id: -1, vocab: [['a', 0]] } as never),
+  ),
+  'TK03-text-without-token': changed((document) =>
+    Object.assign(document, {
+      added_tokens: [],
+      model: { type: 'BPE', unk_token: '<gone>', vocab: { a: 0 }, merges: [] },
+    }),
+  ),
   'TK07-charsmap': changed(
     (document) => (document.normalizer = { type: 'Precompiled', precompiled_charsmap: 'AAAA////' }),
   ),

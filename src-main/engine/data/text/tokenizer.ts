@@ -1,12 +1,13 @@
-import { runInNewContext } from 'node:vm'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import { parseJsonObject, type Json, type JsonMap } from '../../checkpoint/json.ts'
 import { badData, readAll } from '../files.ts'
+import { wasTooSlow, withinTime } from './limit.ts'
 import { suspicion } from './regex.ts'
 import { checkCharacterMaps, checkVocabulary, mostTokens } from './vocabulary.ts'
 
 const mostFileBytes = 64 * 2 ** 20
+const letterMs = 1000
 const modelTypes = ['BPE', 'Unigram', 'WordPiece']
 
 export interface TextTokenizer {
@@ -106,26 +107,22 @@ export function tokenizerFrom(document: JsonMap, file: string, budgetMs = 120_00
   let leftMs = budgetMs
   return {
     file,
-    around: () => quiet(file, 'encode a letter', () => around(tokenizer)),
+    around: () => quiet(file, 'encode a letter', () => withinTime(letterMs, () => around(tokenizer))),
     idOf: (token) => tokenizer.token_to_id(token) ?? null,
     encode(text, name) {
       const started = performance.now()
       try {
-        return quiet(
-          file,
-          `encode ${name}`,
-          () =>
-            runInNewContext(
-              'work()',
-              {
-                work: () => tokenizer.encode(text, { add_special_tokens: false }).ids,
-              },
-              { timeout: Math.max(1, Math.ceil(leftMs)) },
-            ) as number[],
+        const ids = quiet(file, `encode ${name}`, () =>
+          withinTime(leftMs, () => tokenizer.encode(text, { add_special_tokens: false }).ids as unknown[]),
         )
+        if (ids.every((id): id is number => Number.isInteger(id))) return ids
+        throw badData(file, `the vocabulary has no token for a part of ${name}`, {
+          hint: 'Use the tokenizer that came with the checkpoint, or other text.',
+          data: { field: 'model.vocab' },
+        })
       } catch (error) {
         const cause = error instanceof Fault ? error.cause : error
-        if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+        if (!wasTooSlow(cause)) throw error
         throw badData(file, `encoding ${name} took longer than ${budgetMs / 1000} s`, {
           hint: 'Cut the text into shorter documents (document-separator), or use less of it.',
         })

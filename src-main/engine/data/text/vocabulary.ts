@@ -53,7 +53,12 @@ function checkMerges(file: string, merges: Json | undefined, prefix: string, voc
     const field = `model.merges[${index}]`
     if (typeof left !== 'string' || typeof right !== 'string' || more.length > 0)
       throw badData(file, `merge ${index} is not a pair of tokens`, { data: { field, found: said(merge) } })
-    const joined = left + (prefix !== '' && right.startsWith(prefix) ? right.slice(prefix.length) : right)
+    // The reference cuts the prefix off whatever the second token is.
+    if (prefix !== '' && !right.startsWith(prefix))
+      throw badData(file, `merge ${index} joins ${said(right)}, which lacks the prefix of continuing tokens`, {
+        data: { field, expected: prefix.slice(0, 80), found: said(merge) },
+      })
+    const joined = left + right.slice(prefix.length)
     const stranger = [left, right, joined].find((token) => !vocabulary.has(token))
     if (stranger !== undefined)
       throw badData(file, `merge ${index} is about ${said(stranger)}, which is not in the vocabulary`, {
@@ -77,13 +82,22 @@ function checkAdded(file: string, added: Json | undefined, tokens: ReadonlyMap<n
   }
 }
 
+/** Number of the token that stands for what no other covers. */
+function checkUnknown(file: string, id: Json | undefined, size: number): void {
+  if (id === undefined || id === null || (isId(id) && id < size)) return
+  throw badData(file, `the unknown token is number ${said(id)} of ${size}`, { data: { field: 'model.unk_id' } })
+}
+
 /** Faults 'bad-data' naming file and field where vocabulary, merges and added tokens do not fit together. */
 export function checkVocabulary(file: string, model: JsonMap, added: Json | undefined): void {
   const vocabulary = model.get('vocab')
   const size = vocabulary instanceof Map ? vocabulary.size : Array.isArray(vocabulary) ? vocabulary.length : 0
   if (size === 0 || size > mostTokens)
     throw badData(file, `a vocabulary of ${size} tokens`, { data: { field: 'model.vocab' } })
-  if (Array.isArray(vocabulary)) return checkAdded(file, added, checkScores(file, vocabulary))
+  if (Array.isArray(vocabulary)) {
+    checkUnknown(file, model.get('unk_id'), size)
+    return checkAdded(file, added, checkScores(file, vocabulary))
+  }
   if (!(vocabulary instanceof Map)) return
   const tokens = checkIds(file, vocabulary)
   const prefix = model.get('continuing_subword_prefix')
