@@ -1,8 +1,8 @@
 // What the bench does with a checkpoint, end to end, on encoders and vision networks: data, evaluation, sensitivity of every
 // layer, compression, export to ONNX, and the exported file opened and judged again.
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import type { Network } from '../../../src-main/engine/checkpoint/network.ts'
 import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
 import { readFloat32 } from '../../../src-main/engine/checkpoint/weights.ts'
@@ -26,7 +26,9 @@ const cases = new Map([...networkCases('encoder'), ...networkCases('vision')].ma
 const folderOf = (name: string, config: Record<string, unknown> = {}): string => {
   const golden = cases.get(name)
   if (!golden) throw new Error(`no case ${name}`)
-  return writeCase(golden, config)
+  const folder = writeCase(golden, config)
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
 }
 
 async function batchesOf(part: DataPart, batchSize = 4): Promise<Batch[]> {

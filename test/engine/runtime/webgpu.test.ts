@@ -78,19 +78,15 @@ document-separator: "<|endoftext|>"`,
     expect(answer.difference / answer.largest).toBeLessThan(tolerance)
   })
 
-  // Counted positions, padded and shifted windows, the end of a text, image tokens in a text.
-  test.each(['roberta_masked', 'swin_padded', 'clip_end', 'llava_old'])(
-    '%s on seeded noise',
-    { timeout: 300_000 },
-    async (name) => {
-      const golden = [...networkCases('encoder'), ...networkCases('vision')].find((each) => each.name === name)
-      if (!golden) throw new Error(`no case ${name}`)
-      const model = writeCase(golden)
-      onTestFinished(() => rmSync(model, { recursive: true }))
-      const dims = name.startsWith('swin') ? '' : '\ndims: { time: 12 }'
-      const answer = await compare(model, `kind: noise\nsamples: 4${dims}`)
-      expect(answer).toMatchObject({ device: 'webgpu', notices: [] })
-      expect(answer.difference / answer.largest).toBeLessThan(tolerance)
-    },
-  )
+  // Padded and shifted windows, two towers, the end of a text.
+  test.each(['swin_padded', 'clip_end'])('%s on seeded noise', { timeout: 300_000 }, async (name) => {
+    const golden = [...networkCases('encoder'), ...networkCases('vision')].find((each) => each.name === name)
+    if (!golden) throw new Error(`no case ${name}`)
+    const model = writeCase(golden)
+    onTestFinished(() => rmSync(model, { recursive: true }))
+    const dims = name.startsWith('swin') ? '' : '\ndims: { time: 12 }'
+    const answer = await compare(model, `kind: noise\nsamples: 4${dims}`)
+    expect(answer).toMatchObject({ device: 'webgpu', notices: [] })
+    expect(answer.difference / answer.largest).toBeLessThan(tolerance)
+  })
 })
