@@ -1,12 +1,14 @@
 // npm run bench [name ...]: what is compared runs side by side in one process, contenders in turn, medians over rounds.
 import { benchAllocate } from './allocate.ts'
 import { benchConvert } from './convert.ts'
+import { benchGgml } from './ggml.ts'
 import { machine } from './measure.ts'
 import { benchQuantize } from './quantize.ts'
 
 const benches: Record<string, () => void | Promise<void>> = {
   allocate: benchAllocate,
   quantize: benchQuantize,
+  ggml: benchGgml,
   convert: benchConvert,
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
 }

@@ -453,6 +453,7 @@ function encodeBlock(x: usize, h: usize, out: usize, blockBytes: i32): void {
     least = cost
     d = candidate
   }
+  if (least >= 0) return // far below float16's least number: zeros are nearer
   for (let round = 0; round < 3; round++) {
     const cost = costAt(d, 1)
     const refined = sumFFB > 0 && sumFA > 0 ? storedScale(<f32>(sumFA / sumFFB), true) : d

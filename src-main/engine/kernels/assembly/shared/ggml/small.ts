@@ -68,7 +68,8 @@ export function encodeLine(bits: i32, x: usize, h: usize, range: usize, out: usi
 }
 
 export function encodeNonlinear(x: usize, h: usize, range: usize, out: usize, blocks: i32): usize {
-  const scale = scaleLanes(table.bestScale(x, h, N, range, TRIALS, trials, rounds))
+  // Not scaleLanes: no value of the table is 0, so a scale that is too large by far is worse than none.
+  const scale = halfLanes(table.bestScale(x, h, N, range, TRIALS, trials, rounds))
   table.encodeLanes(x, N, scale, CODES)
   v128.store(LANES, scale)
   for (let b = 0; b < blocks; b++, out += 18) {

@@ -68,7 +68,10 @@ export function chooseSymmetric(
   }
   d = storedScale(-signed / limit)
   memory.fill(KEPT, 0, 64)
-  if (d == 0) return
+  if (d == 0) {
+    d = 0 // and not -0
+    return
+  }
   let factor = d
   let least: f32 = Infinity
   const bottom = f32x4.splat(-limit)
