@@ -137,6 +137,7 @@ export function readModel(source: GgufSource, path: string): GgufModel {
     tokenizer: tokenizerOf(contents),
     chatTemplate: textOf(header.metadata, 'tokenizer.chat_template') ?? null,
     ...(model?.cached && { cached: model.cached }),
+    ...(model?.tokens && { tokens: model.tokens }),
     notices,
     card: { ...cardOf(header), ...model?.card },
   }
