@@ -89,11 +89,14 @@ function build(project: OpenProject, candidates: Candidates, format: string, eve
   const losses = readLosses(project, subject)
   const parameters = new Map(subject.checkpoint.summary.layers.map((layer) => [layer.name, layer.parameters]))
   const layers = candidates.layers.map(({ name, options: all }): PlanLayer => {
-    const options = every ? all : offeredOptions(all, canWeigh(subject))
+    const weights = parameters.get(name) ?? 0
+    const options = (every ? all : offeredOptions(all, canWeigh(subject))).map((option) =>
+      option.method === 'keep' ? { ...option, bits: keptBits(option.bytes, weights) } : option,
+    )
     const costs = options.map((option) => losses.of(name, option.id, option.bits))
     return {
       name,
-      parameters: parameters.get(name) ?? 0,
+      parameters: weights,
       options,
       bytes: Float64Array.from(options, (option) => option.bytes),
       loss: Float64Array.from(costs, (cost) => cost.loss),
@@ -113,6 +116,11 @@ function build(project: OpenProject, candidates: Candidates, format: string, eve
   model.calibration = calibrate(measuredPoints(project, subject, losses), losses.priorDeviation)
   return model
 }
+
+/** Bits a kept weight takes in the file: 32 where the format holds plain floats, less where it keeps them packed. In
+ *  sixteenths, as the types of formats come, so that padding does not count. */
+const keptBits = (bytes: number, weights: number): number =>
+  weights === 0 ? 32 : Math.min(32, Math.floor((8 * bytes * 16) / weights) / 16)
 
 /** Measured KL divergence of each variant on the project's data. */
 export function measuredLosses(project: OpenProject, subject: Subject): Map<string, number> {
@@ -198,14 +206,17 @@ export function total(model: PlanModel, choice: Int32Array): Total {
   }
 }
 
-/** Every layer at `width` bits, or the nearest it offers below, or its smallest. */
+/** Every layer at `width` bits, or the nearest it offers below, or its smallest; of equal ones the first, but kept as it is
+ *  where that is as narrow. */
 export const uniformChoice = (model: PlanModel, width: number): Int32Array =>
   Int32Array.from(model.layers, ({ options }) => {
     let best = -1
     let smallest = 0
     for (const [index, option] of options.entries()) {
       if (option.bits < (options[smallest]?.bits ?? Infinity)) smallest = index
-      if (option.bits <= width && option.bits > (options[best]?.bits ?? -1)) best = index
+      const widest = options[best]?.bits ?? -1
+      const isBetter = option.bits > widest || (option.bits === widest && option.method === 'keep')
+      if (option.bits <= width && isBetter) best = index
     }
     return best >= 0 ? best : smallest
   })

@@ -45,6 +45,7 @@ function checkOptions(model: PlanModel, recipe: Recipe): void {
   for (const { name, option } of recipe.layers) {
     if (named.has(name)) throw new Fault('bad-arguments', `The recipe names ${name} twice.`, { data: { tensor: name } })
     named.add(name)
+    if (option.id === 'keep') continue // its bits only tell how the file holds it
     const known = offered.get(name)?.find(({ id }) => id === option.id)
     if (!known || isDeepStrictEqual(plainOption(known), plainOption(option))) continue
     throw new Fault('bad-arguments', `The recipe's "${option.id}" for ${name} is not what this Lathe calls so.`, {

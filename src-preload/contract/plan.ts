@@ -4,7 +4,7 @@ import { z } from 'zod'
 export const optionSchema = z.object({
   id: z.string(), // 'rtn-4-g32', 'keep': unique among a layer's options, stable across versions
   method: z.string(), // quantizer id, or 'keep'
-  bits: z.number(), // bits per weight as the format counts them (code bits; of GGUF types, scales included); 32 for keep
+  bits: z.number(), // bits per weight as the format counts them (code bits; of GGUF types, scales included); of keep, as the file holds it
   parameters: z.record(z.string(), z.json()),
 })
 export type Option = z.infer<typeof optionSchema>

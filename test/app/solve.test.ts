@@ -100,6 +100,36 @@ test('a recipe with an option that is not offered, or a stray layer, is refused 
   expect(Array.from(choiceOf(three, { ...recipe, layers: [] }))).toEqual([4, 4, 4]) // not named: kept
 })
 
+test('widths of file types: every layer takes the nearest at or below, and is kept where that is as narrow', () => {
+  const typed = (name: string, types: number[], kept: number): PlanLayer => {
+    const options = [
+      ...types.map((bits) => ({ ...option(bits), bytes: bits * 1_000 })),
+      { ...option(32), bits: kept, bytes: kept * 1_000 },
+    ]
+    const loss = options.map(({ method, bits }) => (method === 'keep' ? 0 : 4 ** -bits))
+    return {
+      ...layer(name, 8_000, 1),
+      options,
+      bytes: Float64Array.from(options, ({ bytes }) => bytes),
+      loss: Float64Array.from(loss),
+    }
+  }
+  const mixed = {
+    ...model([typed('a', [2.0625, 4.5, 8.5], 16), typed('b', [5, 8.5], 4.5)]),
+    widths: [2.0625, 4.5, 5, 8.5, 16],
+  }
+  const at = (width: number) =>
+    Array.from(uniformChoice(mixed, width), (chosen, i) => mixed.layers[i]?.options[chosen]?.id)
+  expect(at(4.5)).toEqual(['rtn-4.5', 'keep'])
+  expect(at(4.9)).toEqual(['rtn-4.5', 'keep'])
+  expect(at(2.5)).toEqual(['rtn-2.0625', 'keep']) // nothing of b is as narrow: its smallest
+  expect(at(8.5)).toEqual(['rtn-8.5', 'rtn-8.5'])
+  expect(bytesAtBits(mixed, 3)).toBeGreaterThan(bytesAtBits(mixed, 2.0625))
+  const plan = solvePlan(mixed, { budget: { bits: 4.75 }, uniform: false, locked: {} })
+  expect(plan.predicted.bytes).toBeLessThanOrEqual(plan.budgetBytes)
+  expect(plan.predicted.averageBits).toBe(4.5)
+})
+
 test('uniform is told from mixed', () => {
   expect(isUniform(three, uniformChoice(three, 3))).toBe(true)
   expect(isUniform(three, Int32Array.from([1, 1, 2]))).toBe(false)
