@@ -42,6 +42,21 @@ function* patterns(value: Json, path: string): Generator<{ path: string; pattern
     }
 }
 
+/** A pattern is an expression or a text; the library only complains of others, and works on without them. */
+function checkPatterns(file: string, value: Json | undefined, path: string): void {
+  if (Array.isArray(value))
+    for (const [index, inner] of value.entries()) checkPatterns(file, inner, `${path}[${index}]`)
+  if (!(value instanceof Map)) return
+  for (const [key, inner] of value) checkPatterns(file, inner, `${path}.${key}`)
+  const pattern = value.get('pattern')
+  const known = [child(pattern, 'Regex'), child(pattern, 'String')].some((text) => typeof text === 'string')
+  const needed = pattern !== undefined || ['Split', 'Replace'].includes(String(value.get('type')))
+  if (needed && !known)
+    throw badData(file, `the pattern at ${path}.pattern is neither an expression nor a text`, {
+      data: { field: `${path}.pattern`, expected: '{ "Regex": text } or { "String": text }' },
+    })
+}
+
 /** What must hold before the library sees the file: it trusts what it reads. */
 function check(file: string, document: JsonMap): void {
   const model = child(document, 'model')
@@ -53,6 +68,8 @@ function check(file: string, document: JsonMap): void {
   if (!(model instanceof Map)) throw badData(file, 'it describes no model', { data: { field: 'model' } })
   checkVocabulary(file, model, child(document, 'added_tokens'))
   checkCharacterMaps(file, document.get('normalizer'))
+  for (const key of ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder'])
+    checkPatterns(file, document.get(key), key)
   for (const key of ['normalizer', 'pre_tokenizer'])
     for (const { path, pattern } of patterns(document.get(key) ?? null, key)) {
       const why = suspicion(pattern)
