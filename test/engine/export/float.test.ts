@@ -210,6 +210,17 @@ test('where it may write: nothing is replaced unasked, the checkpoint never, lin
   await converted(network, 'safetensors-float', { dtype: 'float16' }, { path, overwrite: true })
   expect(readFileSync(join(path, 'mine.txt'), 'utf8')).toBe('keep me')
   expect(json(path, 'config.json')).toMatchObject({ torch_dtype: 'float16' })
+  // Shards and index of an export that stood there go with the next one; a file that was changed since does not.
+  await converted(network, 'safetensors-float', { shardGb: 1e-5 }, { path, overwrite: true })
+  expect(existsSync(join(path, 'model.safetensors.index.json'))).toBe(true)
+  expect(existsSync(join(path, 'model.safetensors'))).toBe(false)
+  writeFileSync(join(path, 'LICENSE'), 'changed by hand')
+  await converted(openNetwork(folder()), 'safetensors-float', {}, { path, overwrite: true })
+  expect(readdirSync(path).filter((name) => name.startsWith('model'))).toEqual([
+    'model.lathe.json',
+    'model.safetensors',
+  ])
+  expect(readFileSync(join(path, 'mine.txt'), 'utf8')).toBe('keep me')
   await expect(converted(network, 'safetensors-float', {}, { path: from, overwrite: true })).rejects.toMatchObject({
     code: 'conflict',
   })

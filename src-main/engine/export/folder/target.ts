@@ -16,6 +16,7 @@ import { diskFault } from '../disk-fault.ts'
 import { makeFolders, removeFolders } from '../folders.ts'
 import { type Staging, syncFolder } from '../staging.ts'
 import { checkFile } from '../target.ts'
+import { leftovers } from './leftovers.ts'
 
 /** Where a folder export goes. A folder that is new or empty appears whole, by one rename; one that holds something
  *  already gets its files one by one, the manifest last. */
@@ -68,9 +69,11 @@ export function publishFolder(
   network: Network,
 ): void {
   if (!target.fresh) {
-    const manifest = names.at(-1) ?? ''
+    const manifest = join(target.folder, names.at(-1) ?? '')
     for (const name of names) checkFile(join(target.folder, name), network, true)
-    rmSync(join(target.folder, manifest), { force: true }) // it described the files that are replaced now
+    const old = leftovers(target.folder, manifest, new Set(names))
+    rmSync(manifest, { force: true }) // it described the files that are replaced now
+    for (const name of old) rmSync(join(target.folder, name), { force: true })
     staging.publish(names, true)
     return
   }

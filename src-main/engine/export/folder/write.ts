@@ -1,5 +1,5 @@
 // A Hugging Face folder with weights in one or several safetensors files: staged, reopened, compared, then published.
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { JsonMap } from '../../checkpoint/json.ts'
 import type { TaskContext } from '../../protocol.ts'
@@ -66,7 +66,7 @@ function stageFolder(
     const content = format.content(layers)
     const files = writeShards(args, content.slots, format.shards, staging, report(COMPRESSED, WRITTEN))
     const besides = writeBesides(args, content, format.shards, staging)
-    const verified = content.check(staging.folder, report(WRITTEN, 1))
+    const verified = [...content.check(staging.folder, report(WRITTEN, 1)), ...notCarried(args)]
     layers.remove()
     const loads = format.loads
     const subject = { network, artifacts, options, rows: args.card, verified, loads, manifest: MANIFEST, files }
@@ -88,6 +88,12 @@ function stageFolder(
     staging.remove()
   }
 }
+
+/** What the source has and this folder has not. */
+const notCarried = ({ network }: ExportArguments): string[] =>
+  network.files.some((file) => basename(file) === 'modules.json')
+    ? ['Not carried: modules.json (pooling of sentence-transformers); this folder gives features of single tokens']
+    : []
 
 /** The weight files, in order. */
 export function writeShards(
