@@ -18,6 +18,16 @@ const roleByName: [RegExp, Role][] = [
   [/(^|\.)gate_proj\.weight$/, 'gate'],
   [/(^|\.)up_proj\.weight$/, 'up'],
   [/(^|\.)down_proj\.weight$/, 'down'],
+  // The same in GGUF files.
+  [/^token_embd\.weight$/, 'embed'],
+  [/\.attn_q\.weight$/, 'q'],
+  [/\.attn_k\.weight$/, 'k'],
+  [/\.attn_v\.weight$/, 'v'],
+  [/\.attn_qkv\.weight$/, 'qkv'],
+  [/\.attn_output\.weight$/, 'o'],
+  [/\.ffn_gate(_exps|_shexp)?\.weight$/, 'gate'],
+  [/\.ffn_up(_exps|_shexp)?\.weight$/, 'up'],
+  [/\.ffn_down(_exps|_shexp)?\.weight$/, 'down'],
 ]
 
 /** Role from a tensor's name and shape; 'other' where neither tells. */

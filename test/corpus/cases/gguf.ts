@@ -175,6 +175,11 @@ export const ggufCases: Record<string, Make> = {
   'GG19-context-text': changed({ 'llama.context_length': { text: '32' } }),
   'GG19-epsilon-not-a-number': changed({ 'llama.attention.layer_norm_rms_epsilon': { f32: Number.NaN } }),
   'GG19-experts-without-tensors': changed({ 'llama.expert_count': { u32: 2 }, 'llama.expert_used_count': { u32: 1 } }),
+  'GG19-experts-half-a-million': changed({
+    'llama.block_count': { u32: 512 },
+    'llama.expert_count': { u32: 1024 },
+    'llama.expert_used_count': { u32: 1 },
+  }),
   'GG20-byte-token-minus-one': tokens(['<unk>', '<s>', '</s>', '<0x-1>', '▁', 'a'], [2, 3, 3, 6, 1, 1]),
   'GG20-byte-token-zz': tokens(['<unk>', '<s>', '</s>', '<0xZZ>', '▁', 'a'], [2, 3, 3, 6, 1, 1]),
   'GG20-types-shorter': changed({ 'tokenizer.ggml.token_type': { i32s: [2, 3, 3] } }),

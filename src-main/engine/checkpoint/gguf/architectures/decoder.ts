@@ -75,6 +75,17 @@ export function sizesOf(config: Settings): Sizes {
   }
 }
 
+const mostExperts = 1024
+const mostExpertsTogether = 1 << 16 // of all blocks: each becomes three tensors
+
+/** Experts of each block. Faults where all of them together are more than any model has. */
+export function expertsOf(config: Settings, field: string, usual?: number): number {
+  const count = config.integer(field, { min: 1, max: mostExperts }, usual)
+  if (count * sizesOf(config).depth > mostExpertsTogether)
+    throw config.unsupported(field, `more than ${mostExpertsTogether} experts in all blocks together`)
+  return count
+}
+
 /** Features of a head that turn. */
 export function turnedOf(config: Settings, headSize: number): number {
   const newer = config.section('rope_parameters')

@@ -6,6 +6,7 @@ import type { JsonMap } from '../../json.ts'
 import {
   checkActivation,
   contextOf,
+  expertsOf,
   readDecoderConfig,
   readRotary,
   type Sizes,
@@ -99,14 +100,14 @@ export const llama = defineArchitecture({
     writer.integer('vocab_size', config.integer('vocab_size', { min: 1, max: many }))
     writeRotary(config, writer, context)
     if (config.text('model_type', 'llama') === 'mixtral') {
-      writer.integer('expert_count', config.integer('num_local_experts', { min: 1, max: 1024 }, 8))
+      writer.integer('expert_count', expertsOf(config, 'num_local_experts', 8))
       writer.integer('expert_used_count', config.integer('num_experts_per_tok', { min: 1, max: 1024 }, 2))
     }
     return writer.values
   },
   rules(config) {
     const sizes = sizesOf(config)
-    const count = config.has('num_local_experts') ? config.integer('num_local_experts', { min: 1, max: 1024 }) : 0
+    const count = config.has('num_local_experts') ? expertsOf(config, 'num_local_experts') : 0
     const inner = blocks(sizes.depth, (i) => {
       const [block, layer] = [`blk.${i}`, `model.layers.${i}`]
       const moe = `${layer}.block_sparse_moe`

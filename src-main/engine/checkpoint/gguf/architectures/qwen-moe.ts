@@ -6,6 +6,7 @@ import type { Settings } from '../../../graph/families/config.ts'
 import {
   checkActivation,
   contextOf,
+  expertsOf,
   readDecoderConfig,
   readRotary,
   sizesOf,
@@ -81,7 +82,7 @@ const define = (kind: Kind): Architecture =>
       )
       writer.float('attention.layer_norm_rms_epsilon', config.number('rms_norm_eps', 0, 1e-6))
       writeRotary(config, writer, context)
-      writer.integer('expert_count', config.integer('num_experts', { min: 1, max: mostExperts }))
+      writer.integer('expert_count', expertsOf(config, 'num_experts'))
       writer.integer('expert_used_count', config.integer('num_experts_per_tok', { min: 1, max: mostExperts }))
       const inner = config.integer('moe_intermediate_size', { min: 1, max: many })
       writer.integer('expert_feed_forward_length', inner)
@@ -93,7 +94,7 @@ const define = (kind: Kind): Architecture =>
     },
     rules(config) {
       const sizes = sizesOf(config)
-      const count = config.integer('num_experts', { min: 1, max: mostExperts })
+      const count = expertsOf(config, 'num_experts')
       const inner = blocks(sizes.depth, (i) => {
         const [block, layer] = [`blk.${i}`, `model.layers.${i}`]
         const mlp = `${layer}.mlp`
