@@ -76,22 +76,20 @@ for (const golden of [...goldenCases, ...familyCases]) {
       experimentalKvCacheValueType: 'F32',
     } as never)
     const all = Array.from({ length: size }, (_, i) => i as Token)
-    const out = await context
-      .getSequence()
-      .controlledEvaluate(
-        ids.map(
-          (id) =>
-            [
-              id as Token,
-              {
-                generateNext: {
-                  logits: { filter: { tokens: all } },
-                  options: { temperature: 0, topK: 0, topP: 1, minP: 0 },
-                },
+    const out = await context.getSequence().controlledEvaluate(
+      ids.map(
+        (id) =>
+          [
+            id as Token,
+            {
+              generateNext: {
+                logits: { filter: { tokens: all } },
+                options: { temperature: 0, topK: 0, topP: 1, minP: 0 },
               },
-            ] as never,
-        ),
-      )
+            },
+          ] as never,
+      ),
+    )
     let largest = 0
     for (const [at, step] of out.entries()) {
       const logits = (step as { next: { logits: Map<number, number> } }).next.logits
