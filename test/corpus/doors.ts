@@ -8,12 +8,13 @@ import { readRecipe } from '../../src-main/cli/verbs/run.ts'
 import type { Network } from '../../src-main/engine/checkpoint/network.ts'
 import { openNetwork, summarise } from '../../src-main/engine/checkpoint/open.ts'
 import { openDataset } from '../../src-main/engine/data/open.ts'
+import { renderChat } from '../../src-main/engine/data/text/chat.ts'
 import { openTokenizer, tokenizerFrom } from '../../src-main/engine/data/text/tokenizer.ts'
 import { exporterOf } from '../../src-main/engine/tasks/export.ts'
 
 export interface Row {
   id: string
-  door?: 'data' | 'tokenizer' | 'vocabulary' | 'recipe' | 'export' // default: a checkpoint to open
+  door?: 'data' | 'tokenizer' | 'vocabulary' | 'recipe' | 'export' | 'chat' // default: a checkpoint to open
   opens?: string // for a reader of the manifest: file below the case's folder, or 'folder'
   network?: 'vision' | 'language' // the sample that the data is for
   overwrite?: boolean // of an export
@@ -115,6 +116,14 @@ export const doors: Record<NonNullable<Row['door']> | 'open', Door> = {
       } finally {
         network.source.close()
       }
+    },
+  },
+  chat: {
+    longestMs: 5000, // a process starts
+    growthBytes: 64 * mebibytes,
+    async attempt(path) {
+      const template = readFileSync(path, 'utf8')
+      return { text: renderChat(template, [{ role: 'user', content: 'Hello' }], { bos_token: '<s>' }, path) }
     },
   },
   recipe: {

@@ -2,6 +2,7 @@
 //   node test/corpus/make.ts FOLDER        writes every case into FOLDER/<id>/
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { chatCases } from './cases/chat.ts'
 import { dataCases } from './cases/data.ts'
 import { folderCases } from './cases/folders.ts'
 import { foreignCases } from './cases/foreign.ts'
@@ -27,6 +28,7 @@ const kinds = [
   onnxCases,
   dataCases,
   tokenizerCases,
+  chatCases,
   recipeCases,
   targetCases,
 ]
