@@ -4,7 +4,7 @@ import type { Arena } from './arena.ts'
 import { type CodebookExports, type CodebookSettings, encodeWithBook } from './codebook-job.ts'
 
 export interface BlockExports {
-  configure(trials: number, rounds: number, outer: number): number
+  configure(trials: number, rounds: number, outer: number, reach: number): number
   spreadImportance(type: number, from: number, to: number, length: number): void
   encode(
     type: number,
@@ -34,6 +34,7 @@ export interface BlockRows {
   trialCount: number
   rounds: number
   outer: number
+  reach: number
   limit: number // float32 bits of the largest magnitude that the type holds
   codebook: CodebookSettings | null // for the types that have one
 }
@@ -73,7 +74,7 @@ export function encodeChunk(kernel: Arena<BlockExports>, task: BlockRows, chunk:
   const lengths = [rows * sourceRowBytes, rows * blockRowBytes, weighted, weighted]
   const [source = 0, out = 0, plain = 0, spread = 0] = kernel.lay(...lengths)
   kernel.bytes(source, rows * sourceRowBytes).set(task.source.subarray(begin * sourceRowBytes, end * sourceRowBytes))
-  const trials = kernel.exports.configure(task.trialCount, task.rounds, task.outer)
+  const trials = kernel.exports.configure(task.trialCount, task.rounds, task.outer, task.reach)
   kernel.floats(trials, task.trials.length).set(task.trials)
   let bad: number
   if (importance === null) {

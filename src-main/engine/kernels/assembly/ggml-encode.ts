@@ -17,8 +17,8 @@ export function heapBase(): usize {
 }
 
 /** Sets the effort; its trials (float32) are written at the address returned. */
-export function configure(trials: i32, rounds: i32, outer: i32): usize {
-  setEffort(trials, rounds, outer)
+export function configure(trials: i32, rounds: i32, outer: i32, reach: i32): usize {
+  setEffort(trials, rounds, outer, reach)
   return TRIALS
 }
 

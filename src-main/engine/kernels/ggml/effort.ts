@@ -7,6 +7,7 @@ export interface Effort {
   trials: readonly number[]
   rounds: number // refinements (codes, then least squares) of the best trial
   outer: number // the same for the factor that the groups of a super-block share
+  reach: number // whole-number mins tried on each side of the nearest
 }
 
 // Each list was chosen one by one, the trial that lowered the error most first, over normal rows and rows of a language
@@ -30,10 +31,11 @@ const lines = {
   Q5_K: [31, 0, 30, 0, 31.5, 0, 29, 0, 31, -0.25, 28, 0, 30.5, 0.5, 30, 0.25, 32.5, -0.75, 30.5, -0.5],
 } as const
 
-const effort = (trials: readonly number[], count: number, rounds = 1, outer = 0): Effort => ({
+const effort = (trials: readonly number[], count: number, rounds = 1, outer = 0, reach = 0): Effort => ({
   trials: trials.slice(0, count),
   rounds,
   outer,
+  reach,
 })
 
 /** [all weights alike, weighted]; numbers in a list are counted, not pairs. */
@@ -43,10 +45,10 @@ const efforts: Partial<Record<GgmlType, readonly [Effort, Effort]>> = {
   Q5_0: [effort(halves.Q5_0, 6), effort(halves.Q5_0, 10)],
   Q5_1: [effort(lines.Q5_1, 12), effort(lines.Q5_1, 20)],
   Q8_0: [effort([], 0), effort(halves.Q8_0, 4)],
-  Q2_K: [effort(lines.Q2_K, 12, 1, 1), effort(lines.Q2_K, 16, 1, 2)],
+  Q2_K: [effort(lines.Q2_K, 12, 1, 1), effort(lines.Q2_K, 16, 1, 2, 1)],
   Q3_K: [effort(halves.Q3_K, 6, 1, 1), effort(halves.Q3_K, 8, 1, 2)],
-  Q4_K: [effort(lines.Q4_K, 12, 1, 1), effort(lines.Q4_K, 20, 1, 2)],
-  Q5_K: [effort(lines.Q5_K, 12, 1, 1), effort(lines.Q5_K, 20, 1, 2)],
+  Q4_K: [effort(lines.Q4_K, 12, 1, 1), effort(lines.Q4_K, 20, 1, 2, 1)],
+  Q5_K: [effort(lines.Q5_K, 12, 1, 1), effort(lines.Q5_K, 20, 1, 2, 1)],
   Q6_K: [effort(halves.Q6_K, 8, 1, 1), effort(halves.Q6_K, 10, 1, 2)],
   IQ4_NL: [effort(halves.IQ4_NL, 4), effort(halves.IQ4_NL, 8)],
   IQ4_XS: [effort(halves.IQ4_NL, 4, 1, 1), effort(halves.IQ4_NL, 8, 1, 1)],

@@ -113,7 +113,7 @@ function describe(
       },
     )
   const weights = importance === undefined ? null : weigh(importance, cols, layer)
-  const { trials, rounds, outer } = effortFor(type, weights !== null)
+  const { trials, rounds, outer, reach } = effortFor(type, weights !== null)
   const { kind, bytes } = kinds[sourceType]
   return {
     typeName: type,
@@ -128,6 +128,7 @@ function describe(
     trialCount: trials.length / trialSize(type),
     rounds,
     outer,
+    reach,
     limit: largestMagnitude(type),
     codebook: Object.hasOwn(codebookLayouts, type) ? codebookSettings(type as CodebookType) : null,
   }

@@ -53,7 +53,8 @@ export function chooseSymmetric(groups: Group[], grid: Grid, limit: number, { tr
   return { d, ints: kept }
 }
 
-export function chooseAffine(groups: Group[], top: number, limit: number, { trials, rounds, outer }: Effort) {
+export function chooseAffine(groups: Group[], top: number, limit: number, effort: Effort) {
+  const { trials, rounds, outer, reach } = effort
   const lines = groups.map(({ x, h }) => bestLine(x, h, top, true, trials, rounds))
   const most = (values: number[]) => Math.max(0, ...values)
   let factor = storedScale(f(most(lines.map(({ s }) => s)) / limit))
@@ -69,9 +70,12 @@ export function chooseAffine(groups: Group[], top: number, limit: number, { tria
         const int = Math.min(limit, Math.max(0, center + step))
         const s = f(factor * int)
         const offset = f(f(f(s * sumQ) - sumHX) / sumH)
-        const min = Math.min(limit, Math.max(0, roundEven(f(offset * inverseOf(minFactor)))))
-        const error = lineError(x, h, s, -f(minFactor * min), top)
-        if (error < best.error) best = { int, min, error }
+        const nearest = roundEven(f(offset * inverseOf(minFactor)))
+        for (let away = -reach; away <= reach; away++) {
+          const min = Math.min(limit, Math.max(0, nearest + away))
+          const error = lineError(x, h, s, -f(minFactor * min), top)
+          if (error < best.error) best = { int, min, error }
+        }
       }
       return best
     })

@@ -2,11 +2,12 @@
 // a second one for the mins).
 //   1 every group's best scale S on its own (symmetric.ts, table.ts, affine.ts)
 //   2 d = the largest S / the largest whole number, rounded to float16
-//   3 every group takes, of the whole numbers around S / d, the one whose error is least, error taken with fresh codes
+//   3 every group takes, of the whole numbers around S / d, the one whose error is least, error taken with fresh codes;
+//     and of the mins within `reach` of the one that suits the scale, the best
 //   4 d by least squares over the whole super-block for the codes of 3, rounded; back to 3
 // The round with the least total error is kept.
 import * as affine from './affine'
-import { outer, rounds, TRIALS, trials } from './effort'
+import { outer, reach, rounds, TRIALS, trials } from './effort'
 import { inverseLanes, storedScale } from './lanes'
 import * as symmetric from './symmetric'
 import * as table from './table'
@@ -168,12 +169,15 @@ export function chooseAffine(x: usize, h: usize, n: i32, range: usize, top: v128
           f32x4.sub(f32x4.mul(s, v128.load(at(GROUP_Q, b))), v128.load(at(GROUP_HX, b))),
           v128.load(at(GROUP_H, b)),
         )
-        const min = f32x4.pmin(most, f32x4.pmax(zero, f32x4.nearest(f32x4.mul(wanted, minInverse))))
-        const e = affine.errorOf(x + part, importanceAt(h, part), n, s, f32x4.neg(f32x4.mul(minLanes, min)), top)
-        const better = f32x4.lt(e, error)
-        error = v128.bitselect(e, error, better)
-        chosen = v128.bitselect(int, chosen, better)
-        chosenMin = v128.bitselect(min, chosenMin, better)
+        const nearest = f32x4.nearest(f32x4.mul(wanted, minInverse))
+        for (let away = -reach; away <= reach; away++) {
+          const min = f32x4.pmin(most, f32x4.pmax(zero, f32x4.add(nearest, f32x4.splat(<f32>away))))
+          const e = affine.errorOf(x + part, importanceAt(h, part), n, s, f32x4.neg(f32x4.mul(minLanes, min)), top)
+          const better = f32x4.lt(e, error)
+          error = v128.bitselect(e, error, better)
+          chosen = v128.bitselect(int, chosen, better)
+          chosenMin = v128.bitselect(min, chosenMin, better)
+        }
       }
       v128.store(at(INTS, b), chosen)
       v128.store(at(MIN_INTS, b), chosenMin)
