@@ -7,6 +7,11 @@ import type { Purpose } from '../../stores/chooser.ts'
 type Listing = Result<'files.list'>
 export type Entry = Listing['entries'][number]
 
+const tellingFiles: Partial<Record<Purpose, string[]>> = {
+  checkpoint: ['config.json', 'model.safetensors', 'model.onnx', 'pytorch_model.bin'],
+  data: ['data.yaml'],
+}
+
 /** What the chooser shows: one folder's entries, narrowed by what was typed. */
 export function useListing(purpose: () => Purpose) {
   const { client } = useLathe()
@@ -17,6 +22,11 @@ export function useListing(purpose: () => Purpose) {
   let newest = 0
 
   const picksFolders = computed(() => purpose() !== 'checkpoint' && purpose() !== 'data')
+  /** The folder shown is itself what was asked for: a model's folder, or one with a data description. */
+  const isWhole = computed(() => {
+    const telling = tellingFiles[purpose()] ?? []
+    return (listing.value?.entries ?? []).some(({ kind, name }) => kind === 'file' && telling.includes(name))
+  })
   const entries = computed(() => {
     const needle = filter.value.trim().toLowerCase()
     return (listing.value?.entries ?? []).filter(
@@ -43,5 +53,5 @@ export function useListing(purpose: () => Purpose) {
       if (mine === newest) isBusy.value = false
     }
   }
-  return { listing, entries, fault, isBusy, filter, picksFolders, visit }
+  return { listing, entries, fault, isBusy, filter, picksFolders, isWhole, visit }
 }
