@@ -6,7 +6,7 @@ import { ggufFault } from '../cursor.ts'
 import type { Rules } from './document.ts'
 import { addedTokens, endsOf, json, template, type TokenList, tokenTypes, vocabularyOf } from './tokens.ts'
 
-const mostCuts = 30_000_000 // 250,000 tokens of eight letters need two million
+const mostCuts = 8_000_000 // 250,000 tokens of eight letters need two million
 
 /** Merges in the order in which SentencePiece makes them. */
 export function mergesFromScores({ file, texts, types, scores }: TokenList, vocabulary: JsonMap): Json[] {
