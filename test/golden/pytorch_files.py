@@ -2,7 +2,7 @@
 # Small files as torch.save writes them, and what torch itself reads from them, for test/engine/checkpoint/pytorch.test.ts.
 # Needs Debian's python3-torch (1.13).
 #   python3 test/golden/pytorch_files.py        writes test/golden/pytorch_files.json
-import argparse, base64, collections, io, json, os
+import argparse, base64, collections, io, json, os, pickle
 import numpy as np
 import torch
 from torch import nn
@@ -107,8 +107,17 @@ case('whole-module-legacy', network, {}, refused='names "torch.nn.modules.contai
 case('torchscript', torch.jit.script(nn.Linear(2, 2)), {}, refused='this is a TorchScript archive', save=torch.jit.save)
 case('no-tensors', {'epoch': 1}, {}, refused='holds no tensors')
 
+# --- plain values in every protocol ---
+shared = [1, 2]
+plain = {'text': "it's \"é\" 名 \\ \n\t\0", 'empty': '', 'numbers': [0, 1, 255, 256, 65535, 65536, -1, 2**31 - 1, -2**31, 2**40, -2**53 + 1],
+         'floats': [0.5, -1e300, 1e-7, 3.0], 'flags': [True, False, None], 'nested': {'list': [[], [[]], {}], 'pair': (1, ('a', ()))},
+         'shared': [shared, shared], 'long': 'x' * 300, '': {'key': [1]}}
+pickles = [{'protocol': protocol, 'base64': base64.b64encode(pickle.dumps(plain, protocol)).decode()} for protocol in range(6)]
+big = {'wide': 2**70, 'low': -2**70, 'bytes': b'\x00\xff', 'infinite': float('inf')}
+pickles += [{'protocol': protocol, 'big': True, 'base64': base64.b64encode(pickle.dumps(big, protocol)).decode()} for protocol in range(3, 6)]
+
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pytorch_files.json')
 with open(path, 'w') as file:
-    json.dump({'command': 'python3 test/golden/pytorch_files.py', 'torch': torch.__version__, 'cases': cases}, file, ensure_ascii=False)
+    json.dump({'command': 'python3 test/golden/pytorch_files.py', 'torch': torch.__version__, 'cases': cases, 'plain': plain, 'pickles': pickles}, file, ensure_ascii=False)
     file.write('\n')
 print(len(cases), os.path.getsize(path))

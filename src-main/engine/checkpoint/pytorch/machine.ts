@@ -60,9 +60,14 @@ export class Machine {
     this.push(value)
   }
 
-  /** Counts text and bytes before they are read. */
+  /** Counts text and bytes before they are read; faults where fewer are left. */
   spend(bytes: number): number {
     this.cursor.need(bytes)
+    return this.count(bytes)
+  }
+
+  /** Counts text that is read already. */
+  count(bytes: number): number {
     this.textBytes += bytes
     if (this.textBytes > most.textBytes) throw this.tooMuch(`more than ${most.textBytes} bytes of text`)
     return bytes

@@ -45,7 +45,7 @@ export function textOf(machine: Machine, length: number): string | Uint8Array {
 /** STRING of protocol 0: a Python literal in quotes. */
 export function quotedLine(machine: Machine): string {
   const line = machine.cursor.line(longestLine)
-  machine.spend(line.length)
+  machine.count(line.length)
   const quoted = /^(['"])(.*)\1$/s.exec(line)
   if (!quoted) throw machine.fault('a text without quotes')
   const short: Record<string, string> = { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"' }
@@ -57,7 +57,7 @@ export function quotedLine(machine: Machine): string {
 /** UNICODE of protocol 0: raw-unicode-escape. */
 export function escapedLine(machine: Machine): string {
   const line = machine.cursor.line(longestLine)
-  machine.spend(line.length)
+  machine.count(line.length)
   return line.replace(/\\u([0-9a-fA-F]{4})|\\U000([01][0-9a-fA-F]{4})/g, (whole, four?: string, eight?: string) => {
     const code = Number.parseInt(four ?? eight ?? '', 16)
     return code <= 0x10ffff ? String.fromCodePoint(code) : whole
