@@ -62,6 +62,7 @@ export function chooseAffine(groups: Group[], top: number, limit: number, effort
   let kept = { d: factor, dmin: minFactor, ints: groups.map(() => 0), mins: groups.map(() => 0) }
   let least = Infinity
   for (let round = 0; ; round++) {
+    const around = round === outer ? reach : 0
     const chosen = groups.map(({ x, h }, g) => {
       const { s: wanted, sumH, sumHX, sumQ } = lines[g] as (typeof lines)[number]
       const center = roundEven(f(wanted * inverseOf(factor)))
@@ -71,7 +72,7 @@ export function chooseAffine(groups: Group[], top: number, limit: number, effort
         const s = f(factor * int)
         const offset = f(f(f(s * sumQ) - sumHX) / sumH)
         const nearest = roundEven(f(offset * inverseOf(minFactor)))
-        for (let away = -reach; away <= reach; away++) {
+        for (let away = -around; away <= around; away++) {
           const min = Math.min(limit, Math.max(0, nearest + away))
           const error = lineError(x, h, s, -f(minFactor * min), top)
           if (error < best.error) best = { int, min, error }

@@ -3,7 +3,7 @@
 //   1 every group's best scale S on its own (symmetric.ts, table.ts, affine.ts)
 //   2 d = the largest S / the largest whole number, rounded to float16
 //   3 every group takes, of the whole numbers around S / d, the one whose error is least, error taken with fresh codes;
-//     and of the mins within `reach` of the one that suits the scale, the best
+//     in the last round also, of the mins within `reach` of the one that suits the scale, the best
 //   4 d by least squares over the whole super-block for the codes of 3, rounded; back to 3
 // The round with the least total error is kept.
 import * as affine from './affine'
@@ -149,6 +149,7 @@ export function chooseAffine(x: usize, h: usize, n: i32, range: usize, top: v128
     const minLanes = f32x4.splat(minFactor)
     const inverse = inverseLanes(lanes)
     const minInverse = inverseLanes(minLanes)
+    const around = round == outer ? reach : 0
     let sum: f32 = 0
     let aa: f32 = 0
     let an: f32 = 0
@@ -170,7 +171,7 @@ export function chooseAffine(x: usize, h: usize, n: i32, range: usize, top: v128
           v128.load(at(GROUP_H, b)),
         )
         const nearest = f32x4.nearest(f32x4.mul(wanted, minInverse))
-        for (let away = -reach; away <= reach; away++) {
+        for (let away = -around; away <= around; away++) {
           const min = f32x4.pmin(most, f32x4.pmax(zero, f32x4.add(nearest, f32x4.splat(<f32>away))))
           const e = affine.errorOf(x + part, importanceAt(h, part), n, s, f32x4.neg(f32x4.mul(minLanes, min)), top)
           const better = f32x4.lt(e, error)
