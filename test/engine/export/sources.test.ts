@@ -1,5 +1,5 @@
 // Folder exports from sources of other formats, of weights that lie the other way round, and with measured importance.
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { toFloat32 } from '../../../src-main/engine/checkpoint/convert.ts'
@@ -128,3 +128,18 @@ test.skipIf(!hasData)(
     await expect(exporter.write(args, quiet)).rejects.toMatchObject({ code: 'bad-arguments', data: { tensor: name } })
   },
 )
+
+test('a folder with an older vocabulary gets a tokenizer.json beside it', async () => {
+  const golden = familyCases.find(({ config }) => config.model_type === 'gpt2')
+  if (!golden) throw new Error('no GPT-2 case')
+  const folder = writeGoldenFolder(golden)
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  writeFileSync(join(folder, 'vocab.json'), '{"a":0,"b":1,"ab":2}')
+  writeFileSync(join(folder, 'merges.txt'), '#version: 0.2\na b\n')
+  const { path } = await converted(openNetwork(folder), 'safetensors-float')
+  expect(json(path, 'tokenizer.json')).toMatchObject({ model: { type: 'BPE', vocab: { ab: 2 }, merges: [['a', 'b']] } })
+  expect(json(path, 'vocab.json')).toEqual({ a: 0, b: 1, ab: 2 })
+  writeFileSync(join(folder, 'tokenizer_config.json'), '{"tokenizer_class":"SpiralTokenizer"}')
+  const other = await converted(openNetwork(folder), 'safetensors-float')
+  expect(existsSync(join(other.path, 'tokenizer.json'))).toBe(false)
+})

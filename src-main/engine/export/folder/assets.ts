@@ -1,17 +1,25 @@
 // What lies beside the weights of a source that is no folder (GGUF, one file of PyTorch): the tokenizer it holds inside, as
-// the files that Hugging Face programs read.
+// the files that Hugging Face programs read. Of a folder with a vocabulary in an older form: its tokenizer.json, which
+// transformers.js cannot do without.
 import { lstatSync } from 'node:fs'
+import { basename } from 'node:path'
+import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { Json, JsonMap } from '../../checkpoint/json.ts'
-import type { Network } from '../../checkpoint/network.ts'
+import type { Network, TokenizerDocument } from '../../checkpoint/network.ts'
 import type { StagedFile, Staging } from '../staging.ts'
 import { jsonBytes } from './json.ts'
 
 /** Writes tokenizer.json, tokenizer_config.json and chat_template.jinja, where the source has them inside. */
 export function writeAssets(network: Network, staging: Staging): StagedFile[] {
   const { tokenizer, chatTemplate, config } = network
-  if (lstatSync(network.path).isDirectory()) return [] // its files are copied
   const files: StagedFile[] = []
   const write = (name: string, bytes: Uint8Array) => files.push(staging.write(name, (sink) => sink(bytes)))
+  if (lstatSync(network.path).isDirectory()) {
+    // Its files are copied.
+    const document = tokenizer !== null && basename(tokenizer.file) !== 'tokenizer.json' ? readable(tokenizer) : null
+    if (document) write('tokenizer.json', jsonBytes(document))
+    return files
+  }
   if (tokenizer !== null) {
     const document = tokenizer.read()
     write('tokenizer.json', jsonBytes(document))
@@ -19,6 +27,16 @@ export function writeAssets(network: Network, staging: Staging): StagedFile[] {
   }
   if (chatTemplate !== null) write('chat_template.jinja', new TextEncoder().encode(chatTemplate))
   return files
+}
+
+/** Null where its rules are not known: the files that were copied are then all there is. */
+function readable(tokenizer: TokenizerDocument): JsonMap | null {
+  try {
+    return tokenizer.read()
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'unsupported') return null
+    throw error
+  }
 }
 
 /** The special tokens by name, from the ids in the configuration. */
