@@ -52,7 +52,7 @@ export function openPytorch(paths: readonly string[]): PytorchSource {
   return {
     tensors,
     aliases,
-    metadata: new Map([['form', [...forms].join(', ')]]),
+    metadata: new Map([['written as', [...forms].join(', ')]]),
     notices: [...notices],
     bytes: files.reduce((sum, file) => sum + file.size, 0),
     read(name, range) {
