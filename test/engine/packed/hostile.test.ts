@@ -308,6 +308,12 @@ test.each([
   ['GPTQ for one kernel', gptq(), { ...settings.gptq, checkpoint_format: 'marlin' }, /marlin/],
   ['AWQ of another version', awq(), { ...settings.awq, version: 'gemv' }, /gemv/],
   ['AWQ of 8 bits', awq(), { ...settings.awq, bits: 8 }, /8 bits/],
+  [
+    'fp8 experts stacked in one tensor',
+    { ...fp8(), 'm.weight': bytes('float8e4m3fn', [2, 65, 140], new Uint8Array(130 * 140).fill(0x38)) },
+    settings.fp8,
+    /3 dimensions/,
+  ],
   ['marlin-24', packed(), { ...settings.packed, format: 'marlin-24' }, /marlin-24/],
 ])('%s: opened as it lies, and a notice says why', (_, tensors, config, says) => {
   const { source, reason, packed: what } = opened(tensors, config)

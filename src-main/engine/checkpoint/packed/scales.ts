@@ -11,6 +11,7 @@
 //
 // The same layout with another name for the scales: DeepSeek's weight_scale_inv (blocks of 128 x 128, multiplied in spite
 // of its name). Sources: compressed-tensors quantization/lifecycle/forward.py (dequantize), DeepSeek-V3 inference/fp8_cast.
+import { Fault } from '../../../../src-preload/contract/fault.ts'
 import { toFloat32 } from '../convert.ts'
 import type { TensorInfo, TensorSource } from '../network.ts'
 import { countOf, misfit, need, readScales } from './pieces.ts'
@@ -59,7 +60,14 @@ export function spreadOf(codes: TensorInfo, scale: TensorInfo, block: readonly [
 /** A weight of bytes with scales as a plain one; `name` of the method for what is shown. */
 export function scaledWeight(name: string, method: string, source: TensorSource, pieces: ScaledPieces) {
   const { codes, scale, zero, block, others } = pieces
-  if (codes.shape.length !== 2) throw misfit(codes, `${codes.dtype} [outputs, inputs]`, `for ${method}`)
+  if (codes.shape.length !== 2)
+    throw new Fault(
+      'unsupported',
+      `${codes.file}: tensor ${name} is ${codes.dtype} of ${codes.shape.length} dimensions`,
+      {
+        data: { file: codes.file, tensor: name, expected: '[outputs, inputs]', found: `[${codes.shape.join(', ')}]` },
+      },
+    )
   const [rows = 0, cols = 0] = codes.shape
   const { groups, size, rowOf, width, label } = spreadOf(codes, scale, block)
   if (zero) need(source, zero.name, [codes.dtype, 'int8', 'int32', scale.dtype], scale.shape, `for ${method}`)

@@ -75,7 +75,10 @@ export const awq = packedExporter(format, {
   formula: 'w = (code - zero) * scale',
   params: z.object({
     groupSize: z
-      .union([z.literal(32), z.literal(64), z.literal(128)])
+      .int()
+      .min(32)
+      .max(128)
+      .refine((size) => groupSizes.some((each) => each === size), 'expected 32, 64 or 128')
       .default(128)
       .describe('Weights that share a scale'),
     symmetric: z.boolean().default(false).describe('Zero points in the middle (they are stored all the same)'),

@@ -50,7 +50,10 @@ export const gptq = packedExporter(format, {
   formula: 'w = (code - zero) * scale',
   params: z.object({
     bits: z
-      .union([z.literal(2), z.literal(3), z.literal(4), z.literal(8)])
+      .int()
+      .min(2)
+      .max(8)
+      .refine((bits) => widths.includes(bits), 'expected 2, 3, 4 or 8')
       .default(4)
       .describe('Bits per weight'),
     groupSize: z.int().min(0).default(128).describe('Weights that share a scale; 0: a whole output'),
