@@ -2,7 +2,7 @@
 // affine.ts, table.ts, micro.ts and two-level.ts in shared/ggml. Rows are independent of each other, and where all weights
 // count alike so are blocks: any split among threads gives the same bytes.
 import { setEffort, TRIALS } from './shared/ggml/effort'
-import { halfLanes, spread } from './shared/ggml/lanes'
+import { spread } from './shared/ggml/lanes'
 import * as small from './shared/ggml/small'
 import { firstBeyond, readWeights, sourceBytes } from './shared/ggml/source'
 import * as block from './shared/ggml/super'
@@ -125,10 +125,13 @@ function shortened(type: i32, v: v128): v128 {
     const even = v128.and(i32x4.shr_u(v, 16), i32x4.splat(1))
     return i32x4.shr_u(i32x4.add(i32x4.add(v, i32x4.splat(0x7fff)), even), 16)
   }
-  const rounded = halfLanes(v)
-  const size = f32x4.abs(rounded)
+  const size = f32x4.abs(v)
   const sign = v128.and(i32x4.shr_u(v, 16), i32x4.splat(0x8000))
-  const normal = i32x4.sub(i32x4.shr_u(size, 13), i32x4.splat(0x1c000))
-  const small = i32x4.sub(f32x4.add(size, f32x4.splat(0.5)), i32x4.splat(0x3f000000))
-  return v128.or(v128.bitselect(small, normal, f32x4.lt(size, f32x4.splat(6.103515625e-5))), sign)
+  const even = v128.and(i32x4.shr_u(size, 13), i32x4.splat(1))
+  const rounded = i32x4.shr_u(i32x4.add(i32x4.add(size, i32x4.splat(0xfff)), even), 13)
+  const normal = i32x4.sub(rounded, i32x4.splat(0x1c000))
+  const isSmall = f32x4.lt(size, f32x4.splat(6.103515625e-5))
+  if (!v128.any_true(isSmall)) return v128.or(normal, sign)
+  const small = i32x4.sub(f32x4.add(size, f32x4.splat(0.5)), i32x4.splat(0x3f000000)) // rounded by the addition
+  return v128.or(v128.bitselect(small, normal, isSmall), sign)
 }
