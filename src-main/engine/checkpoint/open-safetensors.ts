@@ -126,6 +126,10 @@ const shownMetadata = 12
 /** Old checkpoints store what the graph computes itself: rotary frequencies, position numbers, window tables, causal masks. */
 const computed = /(^|\.)(inv_freq|position_ids|relative_position_index|attn_mask|attn(ention)?\.(masked_)?bias)$/
 
+/** What a safetensors file notes about itself is the writer's; of a pickle we say ourselves how it was written. */
+const labelOf = (key: string, format: Origin['format']) =>
+  format === 'pytorch' ? key : `metadata: ${key.slice(0, 60)}`
+
 interface Origin {
   format: 'safetensors' | 'pytorch'
   aliases?: ReadonlyMap<string, string>
@@ -173,7 +177,7 @@ function assemble(
     notices,
     card: {
       ...model?.card,
-      ...Object.fromEntries(metadata.map(([key, value]) => [`metadata: ${key.slice(0, 60)}`, value.slice(0, 200)])),
+      ...Object.fromEntries(metadata.map(([key, value]) => [labelOf(key, format), value.slice(0, 200)])),
     },
     files,
   }
