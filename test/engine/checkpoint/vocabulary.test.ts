@@ -1,10 +1,12 @@
 // Vocabularies of before tokenizer.json give the numbers of the programs they are from (test/golden/tokenizer_files.py).
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { assetsOf } from '../../../src-main/engine/checkpoint/assets.ts'
 import { listFolder } from '../../../src-main/engine/checkpoint/hf-folder.ts'
+import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
+import { openDataset } from '../../../src-main/engine/data/open.ts'
 import { type TextTokenizer, tokenizerFrom } from '../../../src-main/engine/data/text/tokenizer.ts'
 
 interface Golden {
@@ -110,4 +112,23 @@ describe('what is wrong is told', () => {
     const folder = folderOf(files)
     expect(() => open(folder)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(words) }))
   })
+})
+
+test('a language model with an older vocabulary evaluates on text as one with tokenizer.json', async () => {
+  const sample = resolve('resources/samples/language')
+  const { model } = JSON.parse(readFileSync(join(sample, 'tokenizer.json'), 'utf8')) as {
+    model: { vocab: Record<string, number>; merges: (string | string[])[] }
+  }
+  const merges = model.merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' ')))
+  const copied = ['config.json', 'model.safetensors', 'data.yaml', 'valid.txt', 'calibrate.txt']
+  const folder = folderOf({
+    ...Object.fromEntries(copied.map((name) => [name, readFileSync(join(sample, name))])),
+    'vocab.json': JSON.stringify(model.vocab),
+    'merges.txt': merges.join('\n'),
+  })
+  const network = openNetwork(folder)
+  const dataset = await openDataset({ path: join(folder, 'data.yaml'), split: 'auto' }, network)
+  expect(dataset.details).toMatchObject({ tokenizer: 'vocab.json' })
+  expect(Number(dataset.details.tokens)).toBeGreaterThan(1000)
+  network.source.close()
 })

@@ -48,6 +48,7 @@ test.skipIf(!hasData)('a published legacy pickle equals its safetensors twin, te
   const pickled = openNetwork(dataPath('cifar10/resnet20.th'))
   const twin = openNetwork(dataPath('cifar10/resnet20.safetensors'))
   expect(pickled.format).toBe('pytorch')
+  expect(pickled.card).toEqual({ 'written as': 'PyTorch file of before 1.6' })
   expect([...pickled.source.tensors.keys()].sort()).toEqual([...twin.source.tensors.keys()].sort())
   for (const [name, info] of twin.source.tensors) {
     expect(pickled.source.tensors.get(name)).toMatchObject({ dtype: info.dtype, shape: info.shape, bytes: info.bytes })
