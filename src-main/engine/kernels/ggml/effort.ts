@@ -14,7 +14,7 @@ export interface Effort {
 // model, with and without importance. So any beginning of a list is a good list, and each type takes as much of it as the
 // speed of conversion allows: weights that were measured to matter get a longer search, since there the error counts.
 const halves = {
-  Q4_0: [-8.25, -7.25, -9, -7.75, 6.75, -10, -8.5, 8.5, 6, -8],
+  Q4_0: [-8.25, -7.25, -9, 6.75, -7.75, -10, -8.5, 8.5, 6, -8],
   Q5_0: [-16.25, -15, 14.75, -15.75, -17, 13, 14, -17.75, -16.5, -15.25],
   Q8_0: [127, 125, 124, 126],
   Q3_K: [-4.25, -3.25, -5.25, 4.5, -3.75, -4.75, -6.25, -3],
@@ -40,7 +40,7 @@ const effort = (trials: readonly number[], count: number, rounds = 1, outer = 0,
 
 /** [all weights alike, weighted]; numbers in a list are counted, not pairs. */
 const efforts: Partial<Record<GgmlType, readonly [Effort, Effort]>> = {
-  Q4_0: [effort(halves.Q4_0, 6, 0), effort(halves.Q4_0, 10)],
+  Q4_0: [effort(halves.Q4_0, 4, 0), effort(halves.Q4_0, 10)],
   Q4_1: [effort(lines.Q4_1, 12), effort(lines.Q4_1, 20)],
   Q5_0: [effort(halves.Q5_0, 6), effort(halves.Q5_0, 10)],
   Q5_1: [effort(lines.Q5_1, 12), effort(lines.Q5_1, 20)],
