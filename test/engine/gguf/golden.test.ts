@@ -4,8 +4,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { architectureFor } from '../../../src-main/engine/checkpoint/gguf/architectures/registry.ts'
+import { toFloat32 } from '../../../src-main/engine/checkpoint/convert.ts'
+import { openGguf } from '../../../src-main/engine/checkpoint/gguf/source.ts'
 import type { Network } from '../../../src-main/engine/checkpoint/network.ts'
 import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
+import { readFloat32 } from '../../../src-main/engine/checkpoint/weights.ts'
 import { ggufFile } from '../../helpers/gguf.ts'
 import { temporaryFolder } from '../checkpoint/temporary.ts'
 import { familyCases, goldenCases, type GoldenCase, writeGoldenFolder } from '../families/golden.ts'
@@ -95,4 +98,18 @@ test.each(runs)('$name', async (golden) => {
 
 test.each(withArchitecture.filter(({ name }) => name in refused))('$name is refused', (golden) => {
   expect(() => viaGguf(golden)).toThrow(refused[golden.name])
+})
+
+test.each(['gemma2', 'gemma3'])('norms of %s hold one more than in its folder', (name) => {
+  const golden = withArchitecture.find((each) => each.name === name) ?? fail(name)
+  const { original, path } = viaGguf(golden, changes[name])
+  const raw = openGguf([path])
+  const pairs = [
+    ['output_norm.weight', 'model.norm.weight'],
+    ['blk.1.post_ffw_norm.weight', 'model.layers.1.post_feedforward_layernorm.weight'],
+  ] as const
+  for (const [own, theirs] of pairs)
+    expect(toFloat32(raw.read(own), 'float32')).toEqual(readFloat32(original, theirs).map((x) => x + 1))
+  raw.close()
+  original.source.close()
 })

@@ -95,6 +95,8 @@ test.each(['Q8_0', 'Q4_0', 'Q5_1', 'IQ4_NL'] as const)('packed rows of %s move w
     stored.slice(rowBytes * 3, rowBytes * 7),
   )
   expect(readFloat32(network, name)).toEqual(decodeBlocks(type, stored))
+  const inside = { begin: 37, end: 101 } // begins and ends within a block
+  expect(readFloat32(network, name, inside)).toEqual(decodeBlocks(type, stored).slice(inside.begin, inside.end))
   expect(source.readStored?.('model.norm.weight')).toBeNull()
   source.close()
 })
