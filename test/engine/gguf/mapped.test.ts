@@ -87,6 +87,15 @@ test('packed experts come apart without being decoded', () => {
   expect(source.read('b')).toEqual(new Uint8Array(decodeBlocks('Q8_0', data.slice(68, 136)).slice().buffer))
 })
 
+test('a range that begins and ends within a block of packed numbers', () => {
+  const data = q8(3, 4)
+  const { source } = open([{ name: 'w', type: 8, dims: [32, 3], data }], [])
+  const whole = source.read('w').slice()
+  expect(source.read('w', { begin: 20, end: 300 })).toEqual(whole.slice(20, 300))
+  expect(source.read('w', { begin: 128, end: 132 })).toEqual(whole.slice(128, 132))
+  expect(faultOf(() => source.read('w', { begin: 2, end: 8 })).code).toBe('internal')
+})
+
 test('fused query, key and value come apart, each in its own order', () => {
   const data = q8(8 + 4 + 4, 2)
   const parts = [
