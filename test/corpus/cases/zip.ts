@@ -50,6 +50,7 @@ export const zipCases: Record<string, Make> = {
   ),
   'ZP03-overlap': torch({ more: [{ name: 'archive/x', data: 'x', header: 0 }] }),
   'ZP03-overlap-inside': torch({ more: [{ name: 'archive/x', data: 'x', header: 40 }] }),
+  'ZP03-overlap-of-data': torch({ entry: { bytes: 230, packedBytes: 230 } }),
   'ZP03-ratio': torch({ program: zeros(32), entry: { deflate: true } }),
   'ZP03-declared-zero': torch({ program: zeros(16), entry: { deflate: true, bytes: 0 } }),
   'ZP03-declared-less': torch({ program: zeros(16), entry: { deflate: true, bytes: 1000 } }),
