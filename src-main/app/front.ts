@@ -119,10 +119,13 @@ export const frontHandlers = (context: AppContext): Pick<Handlers, 'front.get' |
   },
 })
 
-/** One recipe per budget and, when asked, its uniform twin; the same recipe only once. */
+/** One recipe per budget and, when asked, its uniform twin; the same recipe only once. Where a range of widths begins below
+ *  the format's narrowest, it begins there. */
 function recipesOf(model: PlanModel, budgets: readonly Budget[], uniform: boolean): Recipe[] {
   const recipes = new Map<string, Recipe>()
-  for (const budget of budgets) {
+  const [narrowest = 1] = model.widths
+  for (const asked of budgets) {
+    const budget = 'bits' in asked ? { bits: Math.max(asked.bits, narrowest) } : asked
     for (const flat of uniform ? [false, true] : [false]) {
       const { recipe } = solvePlan(model, { budget, uniform: flat, locked: {} })
       recipes.set(recipeId(recipe), recipe)

@@ -5,8 +5,9 @@ import { typeShares } from '../../src-renderer/features/convert/typeShares.ts'
 import { changedValues, conversionOnly, fieldsOf } from '../../src-renderer/features/formats/fields.ts'
 import { conversionChoices, formatChoices } from '../../src-renderer/features/formats/formatChoices.ts'
 import { bitRange, optionFigure, optionNote, optionTitle, planName } from '../../src-renderer/features/plan/planRows.ts'
+import { onScale, widthScale } from '../../src-renderer/features/plan/widthScale.ts'
 import { methods } from './helpers/methods.ts'
-import { checkpoint, layers, solve } from './helpers/network.ts'
+import { checkpoint, frontPoint, layers, options, solve } from './helpers/network.ts'
 
 const gguf = methods.find(({ id }) => id === 'gguf')
 
@@ -103,4 +104,17 @@ test('options of a file format are called by its types; the slider spans what th
   const plan = solve({ bits: 4 }, {})
   expect(planName(plan, { format: 'onnx', checkpoint })).toMatch(/^Planned [\d.]+ bits$/)
   expect(planName(plan, { format: 'gguf', checkpoint })).toMatch(/bits, gguf$/)
+})
+
+test('the slider’s scale: the width for all that takes as many bytes', () => {
+  const uniform = [2, 3, 4, 5, 6, 7, 8].map((bits) => frontPoint(solve({ bits }, {}, true)))
+  const scale = widthScale(options, uniform)
+  const bytes = (i: number): number => uniform[i]?.bytes ?? 0
+  expect([scale?.(bytes(0)), scale?.(bytes(2)), scale?.(bytes(6))]).toEqual([2, 4, 8])
+  expect(scale?.((bytes(1) + bytes(2)) / 2)).toBeCloseTo(3.5)
+  expect(scale?.(2 * bytes(6))).toBeGreaterThan(8)
+  expect(scale?.(0)).toBeLessThan(2)
+  expect(onScale(uniform, scale).map(({ averageBits }) => averageBits)).toEqual([2, 3, 4, 5, 6, 7, 8])
+  expect(widthScale(null, uniform)).toBeNull()
+  expect(widthScale(options, uniform.slice(1))).toBeNull()
 })

@@ -28,11 +28,19 @@ export function usePlanning() {
       fault.value = toFault(error).toShape()
     },
   )
+  const range = computed(() => bitRange(projects.options))
+  /** What is asked for: the draft, its width inside what this format offers (not every one has 4 bits, or 2). */
+  const asked = computed((): Draft => {
+    const { budget, locked } = store.draft
+    if (!('bits' in budget)) return { budget, locked }
+    const { min, max } = range.value
+    return { budget: { bits: Math.min(max, Math.max(min, budget.bits)) }, locked }
+  })
   watch(
-    () => [store.draft, projects.revision] as const,
-    ([draft]) => {
+    () => [JSON.stringify(asked.value), projects.revision] as const,
+    () => {
       const project = projects.project?.folder
-      if (project) solve({ project, ...draft })
+      if (project) solve({ project, ...asked.value })
     },
     { immediate: true },
   )
@@ -53,7 +61,6 @@ export function usePlanning() {
     return { least, most }
   })
   /** Where the slider stands. A budget in bytes has no width of its own: the plan's average stands for it. */
-  const range = computed(() => bitRange(projects.options))
   const bits = computed(() => {
     const { budget } = store.draft
     const { min, max } = range.value
