@@ -16,7 +16,7 @@ const sources = globSync('assembly/**/*.ts', { cwd: kernels }).sort()
 const entries = sources.filter((source) => source.split(/[\\/]/).length === 2)
 const threadFiles = ['worker', 'chunks', 'search', 'block-job', 'codebook-job', 'arena']
 // Threads of other parts, which have no kernels.
-const otherThreadFiles = ['export/gguf/writer-thread', 'export/gguf/checked-file']
+const otherThreadFiles = ['export/gguf/writer-thread']
 const threadPaths = [
   ...threadFiles.map((name) => join(kernels, `${name}.ts`)),
   ...otherThreadFiles.map((name) => join(kernels, '..', `${name}.ts`)),

@@ -1,6 +1,7 @@
 // npm run bench [name ...]: what is compared runs side by side in one process, contenders in turn, medians over rounds.
 import { benchAllocate } from './allocate.ts'
 import { benchConvert } from './convert.ts'
+import { benchGgmlError } from './ggml-error.ts'
 import { benchGgml } from './ggml.ts'
 import { machine } from './measure.ts'
 import { benchQuantize } from './quantize.ts'
@@ -9,6 +10,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   allocate: benchAllocate,
   quantize: benchQuantize,
   ggml: benchGgml,
+  'ggml-error': benchGgmlError,
   convert: benchConvert,
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
 }

@@ -1,4 +1,3 @@
-// Imports nothing of ours: the writing thread loads this file on its own.
 import { createHash, type Hash } from 'node:crypto'
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
 

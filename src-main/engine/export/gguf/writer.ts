@@ -10,8 +10,8 @@ export interface FileWriter {
   abandon(): void // after a failure elsewhere
 }
 
-const SLOTS = 4
-const SLOT_BYTES = 4 << 20
+const SLOTS = 8
+const SLOT_BYTES = 2 << 20
 const THREAD_FROM_BYTES = 16 << 20 // a thread takes some hundredths of a second to start
 const START_MS = 20_000
 const [READY, RESULT_BYTES, FIRST_SLOT] = [0, 1, 2]
@@ -36,15 +36,22 @@ function direct(path: string, bytes: number): FileWriter {
   }
 }
 
+/** Memory of pages, as transfers past the system's cache want it; other arrays begin anywhere. */
+function pageSlots(): Uint8Array[] {
+  const pages = (SLOTS * SLOT_BYTES) / 65536
+  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+  return Array.from({ length: SLOTS }, (_, i) => new Uint8Array(buffer, i * SLOT_BYTES, SLOT_BYTES))
+}
+
 /** Null where no thread can be had. */
 function threaded(path: string, bytes: number): FileWriter | null {
   const control = new Int32Array(new SharedArrayBuffer(4 * (FIRST_SLOT + SLOTS)))
-  const slots = Array.from({ length: SLOTS }, () => new Uint8Array(new SharedArrayBuffer(SLOT_BYTES)))
+  const [slots, backs] = [pageSlots(), pageSlots()]
   const result = new Uint8Array(new SharedArrayBuffer(4096))
   let worker: Worker
   try {
     const script = kernelFile('writer-thread.mjs')
-    worker = new Worker(script, { workerData: { path, control, slots, result }, execArgv: [], name: 'writer' })
+    worker = new Worker(script, { workerData: { path, control, slots, backs, result }, execArgv: [], name: 'writer' })
     worker.on('error', () => undefined) // seen as silence below
     worker.unref()
   } catch {
