@@ -14,6 +14,7 @@ const SLOTS = 8
 const SLOT_BYTES = 2 << 20
 const THREAD_FROM_BYTES = 16 << 20 // a thread takes some hundredths of a second to start
 const START_MS = 20_000
+const MOST_SILENT_SECONDS = 600
 const [READY, RESULT_BYTES, FIRST_SLOT] = [0, 1, 2]
 
 /** A new file of about `bytes`. Every byte is read back and compared (checked-file.ts). Faults 'disk'. */
@@ -62,6 +63,13 @@ function threaded(path: string, bytes: number): FileWriter | null {
     return null
   }
   let next = 0
+  let silentSeconds = 0
+  /** A disk may stall; a thread that died never answers. */
+  const patient = (woken: 'ok' | 'not-equal' | 'timed-out'): void => {
+    silentSeconds = woken === 'timed-out' ? silentSeconds + 1 : 0
+    if (silentSeconds > MOST_SILENT_SECONDS)
+      throw diskFault(new Error(`nothing was written for ${MOST_SILENT_SECONDS} seconds`), path, bytes)
+  }
   const outcome = (length: number): unknown => JSON.parse(new TextDecoder().decode(result.slice(0, length)))
   const checkAlive = (): void => {
     const length = Atomics.load(control, RESULT_BYTES)
@@ -74,7 +82,7 @@ function threaded(path: string, bytes: number): FileWriter | null {
     const at = FIRST_SLOT + next
     checkAlive()
     for (let held = Atomics.load(control, at); held !== 0; held = Atomics.load(control, at)) {
-      Atomics.wait(control, at, held, 1000)
+      patient(Atomics.wait(control, at, held, 1000))
       checkAlive()
     }
     next = (next + 1) % SLOTS
@@ -102,7 +110,7 @@ function threaded(path: string, bytes: number): FileWriter | null {
     finish() {
       if (filling >= 0 && filled > 0) hand(filling, filled)
       hand(filling >= 0 && filled === 0 ? filling : take(), -1)
-      while (Atomics.load(control, RESULT_BYTES) === 0) Atomics.wait(control, RESULT_BYTES, 0, 1000)
+      while (Atomics.load(control, RESULT_BYTES) === 0) patient(Atomics.wait(control, RESULT_BYTES, 0, 1000))
       checkAlive()
       return outcome(Atomics.load(control, RESULT_BYTES)) as { bytes: number; sha256: string }
     },
