@@ -144,7 +144,9 @@ describe.skipIf(!hasData)('a mixed recipe', () => {
     )
     expect(ignore.map((module) => `${module}.weight`).sort()).toEqual(kept.map(({ name }) => name).sort())
     expect(result.verified.join(' ')).toContain('vLLM does not load this folder')
-    expect(readFileSync(join(path, 'README.md'), 'utf8')).toContain('vLLM does not load this folder')
+    const card = readFileSync(join(path, 'README.md'), 'utf8')
+    expect(card).toContain('vLLM does not load this folder')
+    expect(card).not.toContain('vllm serve')
   })
 
   test('GPTQ: each module finds its own settings by the patterns, and so do joined layers', async () => {

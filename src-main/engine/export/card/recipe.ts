@@ -16,13 +16,16 @@ export function recipeTable(network: Network, chosen: ReadonlyMap<string, Option
     row.weights += parameters
     rows.set(key, row)
   }
+  const order = [...new Set([...rows.values()].map(({ role }) => role))] // as they come in the network
   if (rows.size === 0) return ['Every tensor is as it was in the source.']
   return [
     '| Role | Option | Bits | Layers | Weights |',
     '| --- | --- | ---: | ---: | ---: |',
-    ...[...rows.values()].map(
-      ({ role, option, bits, layers, weights }) =>
-        `| ${role} | ${escape(option)} | ${bits} | ${layers} | ${weights.toLocaleString('en-US')} |`,
-    ),
+    ...[...rows.values()]
+      .sort((a, b) => order.indexOf(a.role) - order.indexOf(b.role))
+      .map(
+        ({ role, option, bits, layers, weights }) =>
+          `| ${role} | ${escape(option)} | ${bits} | ${layers} | ${weights.toLocaleString('en-US')} |`,
+      ),
   ]
 }

@@ -73,13 +73,14 @@ export const exportFloatFolder = (args: ExportArguments, { dtype, shardGb }: Flo
   return writeFolder(
     args,
     {
-      ...{ id: ID, title: TITLE, loads: network.config === null ? loadsOf('FOLDER/model.safetensors') : loads },
+      ...{ id: ID, title: TITLE },
       shards: networkShards(network, dtype, shardGb),
       plan: () => SCRATCH * bytesAll(network, dtype, shardGb),
       content: (layers) => ({
         slots: slotsOf(network, dtype, layers),
         config: configFor(network, dtype, null),
         sideFiles: [],
+        loads: network.config === null ? loadsOf('FOLDER/model.safetensors') : loads,
         check: (folder, progress) => verifyFolder(folder, wantedOf(network, dtype, layers), progress),
       }),
     },

@@ -23,6 +23,7 @@ export interface FolderContent {
   slots: readonly FilledSlot[]
   config: JsonMap | null
   sideFiles: readonly { name: string; content: JsonMap }[]
+  loads: CardSubject['loads']
   /** Compares the reopened folder with what was meant; gives what was checked, in words. */
   check: (folder: string, progress: (fraction: number, step: string) => void) => string[]
 }
@@ -34,7 +35,6 @@ export interface FolderFormat {
   /** Bytes on disk while writing, for the check of free space. */
   plan: (args: ExportArguments) => number
   content: (layers: CompressedLayers) => FolderContent
-  loads: CardSubject['loads']
 }
 
 const MANIFEST = 'model.lathe.json'
@@ -68,7 +68,7 @@ function stageFolder(
     const besides = writeBesides(args, content, format.shards, staging)
     const verified = [...content.check(staging.folder, report(WRITTEN, 1)), ...notCarried(args)]
     layers.remove()
-    const loads = format.loads
+    const { loads } = content
     const subject = { network, artifacts, options, rows: args.card, verified, loads, manifest: MANIFEST, files }
     const card = modelCard({ ...subject, format: format.title })
     besides.push(staging.write('README.md', (sink) => sink(card)))

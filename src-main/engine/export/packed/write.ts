@@ -33,7 +33,7 @@ export function exportPacked(
   return writeFolder(
     args,
     {
-      ...{ id: format.id, title: format.title, loads: format.loads },
+      ...{ id: format.id, title: format.title },
       shards: networkShards(network, asked.dtype, asked.shardGb),
       plan: ({ plannedBytes }) => SCRATCH * (plannedBytes || planPacked(format, network, asked, true).baseBytes),
       content: (layers) => contentOf(format, args, asked, layers),
@@ -78,6 +78,7 @@ function contentOf(
     }
   })
   const { quantization, sideFiles = [] } = format.settings(network, forms)
+  const warnings = format.warnings(forms)
   const typeOf = (name: string) => {
     const tensor = network.source.tensors.get(name)
     return forms.has(name) || tensor === undefined ? 'float32' : writtenType(network, tensor, dtype)
@@ -87,9 +88,11 @@ function contentOf(
     // Without a packed layer the settings would announce tensors that are not there.
     config: configFor(network, dtype, forms.size > 0 ? quantization : null),
     sideFiles: forms.size > 0 ? sideFiles : [],
+    // All warnings so far are about vLLM.
+    loads: format.loads.filter(({ runtime }) => warnings.length === 0 || runtime !== 'vLLM'),
     check: (folder, progress) => [
       ...verifyFolder(folder, { network, compressed: layers, read, typeOf }, progress),
-      ...format.warnings(forms),
+      ...warnings,
     ],
   }
 }
