@@ -57,8 +57,11 @@ export async function verifyExport(
 const unknownInputs =
   'Opened in a fresh session. Outputs not compared: no sizes of inputs are known, and no data was given.'
 
-export const compareAll = (path: string, written: Feeds, { outputs, source }: Pick<Run, 'outputs' | 'source'>): string[] =>
-  Object.keys(outputs).map((name) => compare(path, name, written[name], outputs[name], source))
+export const compareAll = (
+  path: string,
+  written: Feeds,
+  { outputs, source }: Pick<Run, 'outputs' | 'source'>,
+): string[] => Object.keys(outputs).map((name) => compare(path, name, written[name], outputs[name], source))
 
 async function during<T>(opening: Promise<Session>, use: (session: Session) => Promise<T>): Promise<T> {
   const session = await opening
