@@ -1,5 +1,6 @@
 // Blocks of a GGUF type to float32, bit for bit what ggml's own routines give. First a block's fields become small whole
 // numbers and float32 scales (shared/ggml/unpack.ts), then weight = scale * value (+ offset).
+import { decodeBook } from './shared/ggml/books'
 import { readOne, readWeights, widenHalf } from './shared/ggml/source'
 import * as unpacked from './shared/ggml/unpack'
 
@@ -49,6 +50,11 @@ export function decode(
       }
     }
   }
+}
+
+/** Types with a code book, whose values (int8) the host has put at `book`. */
+export function decodeBooks(type: i32, from: usize, book: usize, to: usize, blocks: i32, blockBytes: i32): void {
+  for (let b = 0; b < blocks; b++, from += blockBytes, to += 1024) decodeBook(type, from, book, to)
 }
 
 /** Codes (value + zero, or with `mirrored` zero - value) and scales (float32, `groups` a block). */

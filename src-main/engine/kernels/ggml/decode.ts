@@ -2,8 +2,8 @@
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { Arena } from '../arena.ts'
 import { openKernel } from '../load.ts'
-import { decodeCodebook, decodeIq1M, decodeIq1S } from './codebook/decode.ref.ts'
-import { isCodebookType } from './codebook/layout.ts'
+import { codebookLayout, isCodebookType } from './codebook/layout.ts'
+import { iq1 } from './codebook/tables.ts'
 import { type LaidOutType, layoutOf, layouts } from './layout.ts'
 import { type GgmlType, ggmlTypes } from './types.ts'
 
@@ -18,6 +18,7 @@ interface DecodeExports {
     groups: number,
     offsets: number,
   ): void
+  decodeBooks(type: number, from: number, book: number, to: number, blocks: number, blockBytes: number): void
   unpack(
     type: number,
     from: number,
@@ -46,25 +47,33 @@ export function decodeBlocks(type: GgmlType, bytes: Uint8Array, out?: Float32Arr
   if (out !== undefined && out.length < count)
     throw new Fault('internal', `${count} weights do not fit in ${out.length} places.`)
   const weights = out?.subarray(0, count) ?? new Float32Array(count)
-  if (isCodebookType(type)) weights.set(decodeCodebook(type, bytes))
-  else if (type === 'IQ1_S') weights.set(decodeIq1S(bytes))
-  else if (type === 'IQ1_M') weights.set(decodeIq1M(bytes))
-  else
-    inPieces(type, bytes, (part, first, blocks) => {
-      weights.set(decodePiece(type, part, blocks), first * blockSize)
-    })
+  inPieces(type, bytes, (part, first, blocks) => {
+    weights.set(decodePiece(type, part, blocks), first * blockSize)
+  })
   return weights
 }
 
 function decodePiece(type: GgmlType, part: Uint8Array, blocks: number): Float32Array {
   const arena = ownKernel()
   const { id, blockBytes, blockSize } = ggmlTypes[type]
-  const [from = 0, to = 0] = arena.lay(part.length, blocks * blockSize * 4)
+  const book = bookOf(type)
+  const [from = 0, to = 0, values = 0] = arena.lay(part.length, blocks * blockSize * 4, book?.length ?? 0)
   arena.bytes(from, part.length).set(part)
+  if (book) {
+    arena.bytes(values, book.length).set(book)
+    arena.exports.decodeBooks(id, from, values, to, blocks, blockBytes)
+    return arena.floats(to, blocks * blockSize)
+  }
   const { groups, offsets } = shapeOf(type)
   if (blockSize === 1) arena.exports.widen(id, from, to, blocks)
   else arena.exports.decode(id, from, to, blocks, blockBytes, blockSize, groups, Number(offsets))
   return arena.floats(to, blocks * blockSize)
+}
+
+/** Values of a code book, word after word. */
+function bookOf(type: GgmlType): Int8Array | null {
+  if (type === 'IQ1_S' || type === 'IQ1_M') return iq1.values
+  return isCodebookType(type) ? codebookLayout(type).book.values : null
 }
 
 /** Types of one scale that are not laid out in bits (TQ1_0) count as one group. */

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { decodeBlocks } from '../../../../src-main/engine/kernels/ggml/decode.ts'
+import { decodeCodebook, decodeIq1M, decodeIq1S } from '../../../../src-main/engine/kernels/ggml/codebook/decode.ref.ts'
+import { isCodebookType } from '../../../../src-main/engine/kernels/ggml/codebook/layout.ts'
 import { decodeReference } from '../../../../src-main/engine/kernels/ggml/decode.ref.ts'
 import { type LaidOutType, layouts } from '../../../../src-main/engine/kernels/ggml/layout.ts'
 import { type GgmlType, ggmlTypes } from '../../../../src-main/engine/kernels/ggml/types.ts'
@@ -9,11 +11,18 @@ import { gaussianMatrix, uniform } from '../random.ts'
 
 const laidOut = Object.keys(layouts) as LaidOutType[]
 const scalars: GgmlType[] = ['F32', 'F16', 'BF16', 'F64', 'I8', 'I16', 'I32', 'I64']
-const decodable: GgmlType[] = [...scalars, ...laidOut, 'TQ1_0']
+const books: GgmlType[] = ['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS', 'IQ3_S']
+const decodable: GgmlType[] = [...scalars, ...laidOut, 'TQ1_0', ...books]
 
 function randomBytes(length: number, seed: number): Uint8Array {
   const next = uniform(seed)
   return Uint8Array.from({ length }, () => Math.floor(next() * 256))
+}
+
+function plainTwin(type: GgmlType, bytes: Uint8Array): Float32Array {
+  if (type === 'IQ1_S') return decodeIq1S(bytes)
+  if (type === 'IQ1_M') return decodeIq1M(bytes)
+  return isCodebookType(type) ? decodeCodebook(type, bytes) : (decodeReference(type, bytes) ?? new Float32Array())
 }
 
 /** Bits, with every NaN as one. */
@@ -28,7 +37,7 @@ const bitsOf = (values: Float32Array): Uint32Array => {
 test.each(decodable)('%s: random bytes decode as in the plain twin', (type) => {
   const bytes = randomBytes(ggmlTypes[type].blockBytes * 301, ggmlTypes[type].id + 1)
   const decoded = decodeBlocks(type, bytes)
-  expect(bitsOf(decoded)).toEqual(bitsOf(decodeReference(type, bytes) ?? new Float32Array()))
+  expect(bitsOf(decoded)).toEqual(bitsOf(plainTwin(type, bytes)))
   expect(new Set(decoded).size).toBeGreaterThan(30)
 })
 
@@ -39,7 +48,7 @@ test.skipIf(!hasGgml).each(withOracle)('%s: random bytes decode to the bits that
   expect(bitsOf(decodeBlocks(type, bytes))).toEqual(bitsOf(ggmlDequantize(type, bytes)))
 })
 
-const encodedThere = withOracle.filter((type) => !['Q8_K', 'F16', 'BF16'].includes(type))
+const encodedThere = withOracle.filter((type) => !['Q8_K', 'F16', 'BF16', ...books].includes(type))
 test.skipIf(!hasGgml).each(encodedThere)("%s: blocks of ggml's own encoder decode to its bits", (type) => {
   const { data } = gaussianMatrix(32, 1024, ggmlTypes[type].id)
   const blocks = ggmlQuantize(type, data, 1024)
