@@ -2,7 +2,7 @@
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { Option } from '../../../../src-preload/contract/plan.ts'
 import type { Network } from '../../checkpoint/network.ts'
-import { type GgmlType, rowBytes } from '../../kernels/ggml/types.ts'
+import { bitsPerWeight, type GgmlType, rowBytes } from '../../kernels/ggml/types.ts'
 import type { Artifact } from '../../protocol.ts'
 import type { ExportArguments } from '../define.ts'
 import { padded } from './container.ts'
@@ -12,6 +12,8 @@ import { fits, isFloat, keptType, typeOfOption } from './types.ts'
 
 export interface ChosenPart {
   part: Part
+  /** What was asked for this part. Narrower than the tensor's type where the parts disagree. */
+  type: GgmlType
   artifact?: Artifact
   option?: Option
 }
@@ -36,7 +38,7 @@ export function chooseTypes(network: Network, layout: Layout, { artifacts, optio
   const artifactOf = new Map(artifacts.map((artifact) => [artifact.layer, artifact]))
   const used = new Set<string>()
   const chosen = layout.tensors.map((tensor): ChosenTensor => {
-    const parts = tensor.parts.map((part): ChosenPart & { type: GgmlType } => {
+    const parts = tensor.parts.map((part): ChosenPart => {
       const name = part.info.name
       const artifact = artifactOf.get(name)
       const option = artifact?.option ?? options?.get(name)
@@ -45,11 +47,12 @@ export function chooseTypes(network: Network, layout: Layout, { artifacts, optio
       used.add(name)
       return artifact ? { part, artifact, option, type } : { part, option, type }
     })
-    const [first] = parts
-    if (!first) return { tensor, type: 'F32', parts: [], bytes: tensorBytes(tensor, 'F32') }
-    const other = parts.find(({ type }) => type !== first.type)
-    if (other) throw unequal(tensor, first, other)
-    return { tensor, type: first.type, parts, bytes: tensorBytes(tensor, first.type) }
+    // All experts of a block share a tensor, which has one type: the widest that any of them asks for.
+    const type = parts.reduce<GgmlType>(
+      (widest, each) => (bitsPerWeight(each.type) > bitsPerWeight(widest) ? each.type : widest),
+      parts[0]?.type ?? 'F32',
+    )
+    return { tensor, type, parts, bytes: tensorBytes(tensor, type) }
   })
   const asked = [...artifactOf.keys(), ...[...(options ?? [])].filter(([, { method }]) => method !== 'keep').map(([name]) => name)] // prettier-ignore
   for (const name of asked) {
@@ -79,12 +82,6 @@ function typeOfPart(network: Network, tensor: GgufTensor, part: Part, option: Op
   if (!fits(type, tensor.cols) && !isFloat(type)) throw refuse(`rows of ${tensor.cols} weights are no whole blocks`)
   return type
 }
-
-const unequal = (tensor: GgufTensor, a: { part: Part; type: GgmlType }, b: { part: Part; type: GgmlType }): Fault =>
-  new Fault('bad-arguments', `${tensor.name} holds ${tensor.parts.length} weights that share one type in GGUF, but ${a.part.info.name} is ${a.type} and ${b.part.info.name} is ${b.type}.`, {
-    hint: 'Give all of them the same option.',
-    data: { tensor: tensor.name, expected: a.type, found: b.type },
-  }) // prettier-ignore
 
 /** Offsets in file order, and where the data ends. */
 export function placeTensors(chosen: readonly ChosenTensor[]): { offsets: number[]; end: number } {

@@ -4,9 +4,11 @@ import { fromFloat32, toFloat32 } from '../../checkpoint/convert.ts'
 import type { Network, TensorInfo } from '../../checkpoint/network.ts'
 import { readMatrix } from '../../checkpoint/weights.ts'
 import { bitsOf, type DataType } from '../../graph/ir.ts'
+import { decodeBlocks } from '../../kernels/ggml/decode.ts'
 import { encodeStream, type SourceType } from '../../kernels/ggml/encode.ts'
 import { sharedBytes } from '../../kernels/pool.ts'
 import { type GgmlType, rowBytes } from '../../kernels/ggml/types.ts'
+import type { Artifact } from '../../protocol.ts'
 import { readArtifact } from '../../quantize/artifact.ts'
 import { isBlocks } from '../../quantize/types.ts'
 import { contextFor } from '../../quantize/weighted.ts'
@@ -37,19 +39,21 @@ export function* tensorContent(chosen: ChosenTensor, contents: Contents): Genera
 
 function* partContent(
   { tensor }: ChosenTensor,
-  { part, artifact, option }: ChosenPart,
+  chosen: ChosenPart,
   type: GgmlType,
   { network, importance }: Contents,
 ): Generator<Uint8Array> {
   const { cols } = tensor
+  const { part, artifact, option } = chosen
   const { info, layer } = part
-  if (artifact) {
-    const blocks = artifactBlocks(artifact.path, info, { type, rows: part.rows, cols })
+  const asAsked = chosen.type === type
+  if (artifact && asAsked) {
+    const blocks = artifactBlocks(artifact, part, { type, cols })
     const width = rowBytes(type, cols)
     yield* rowsInOrder(part, width, (begin, end) => blocks.subarray(begin * width, end * width))
     return
   }
-  if (!option && !isFloat(type)) {
+  if (!option && asAsked && !isFloat(type)) {
     // Packed in the source already, in this type.
     const width = rowBytes(type, cols)
     yield* rowsInOrder(part, width, (begin, end) =>
@@ -57,24 +61,25 @@ function* partContent(
     )
     return
   }
-  const source = weightSource(network, tensor, part)
+  const source = sourceOf(network, tensor, chosen)
   const raw = rowsInOrder(part, (cols * bitsOf[source.dtype]) / 8, source.read)
   if (isFloat(type)) {
     for (const bytes of raw) yield toFloatType(bytes, source.dtype, floatTypes[type], tensor.plus, info)
     return
   }
-  const weights = layer && option ? contextFor(layer, option, importance).importance : undefined
+  const weights = layer && option && !artifact ? contextFor(layer, option, importance).importance : undefined
   yield* encodeStream(type, source.dtype, cols, raw, { importance: weights, layer: info.name })
 }
 
 /** The blocks of an artifact, grids packed. Faults 'bad-input' where it is another layer's. */
 export function artifactBlocks(
-  path: string,
-  { name }: TensorInfo,
-  wanted: { type: GgmlType; rows: number; cols: number },
+  { path }: Artifact,
+  { info: { name }, rows }: ChosenPart['part'],
+  shape: { type: GgmlType; cols: number },
 ): Uint8Array {
   const found = readArtifact(path)
   const matrix = isBlocks(found) ? found : packGrid(found, name)
+  const wanted = { ...shape, rows }
   for (const field of ['type', 'rows', 'cols'] as const) {
     if (matrix[field] !== wanted[field])
       throw new Fault('bad-input', `${path} does not belong to layer ${name}.`, {
@@ -94,8 +99,17 @@ function storedRows(network: Network, info: TensorInfo, range: { begin: number; 
   })
 }
 
+/** Rows of the part before they get the tensor's type: the checkpoint's, or an artifact's that is to become wider. */
+export function sourceOf(network: Network, tensor: ChosenTensor['tensor'], { part, artifact, type }: ChosenPart) {
+  if (!artifact) return weightSource(network, tensor, part)
+  const blocks = artifactBlocks(artifact, part, { type, cols: tensor.cols })
+  const width = rowBytes(type, tensor.cols)
+  const read: ReadRows = (begin, end) => asBytes(decodeBlocks(type, blocks.subarray(begin * width, end * width)))
+  return { dtype: 'float32' as const, read }
+}
+
 /** Rows of the part as the checkpoint's own elements, of a type the encoder takes. */
-export function weightSource(
+function weightSource(
   network: Network,
   { cols, transposed, skip }: ChosenTensor['tensor'],
   { info, layer }: ChosenPart['part'],

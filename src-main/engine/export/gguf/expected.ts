@@ -2,30 +2,25 @@
 import { fromFloat32, toFloat32 } from '../../checkpoint/convert.ts'
 import { decodeBlocks } from '../../kernels/ggml/decode.ts'
 import { encodeRows } from '../../kernels/ggml/encode.ts'
-import { rowBytes } from '../../kernels/ggml/types.ts'
 import { contextFor } from '../../quantize/weighted.ts'
 import type { ChosenPart, ChosenTensor } from './choose.ts'
-import { artifactBlocks, type Contents, weightSource } from './content.ts'
+import { type Contents, sourceOf } from './content.ts'
 import { floatTypes, isFloat } from './types.ts'
 
 export function expectedRows(
   tensor: ChosenTensor['tensor'],
   type: ChosenTensor['type'],
-  { part, artifact, option }: ChosenPart,
+  chosen: ChosenPart,
   rows: readonly number[],
   { network, importance }: Contents,
 ): Float32Array[] {
   const { cols } = tensor
-  if (artifact) {
-    const blocks = artifactBlocks(artifact.path, part.info, { type, rows: part.rows, cols })
-    const width = rowBytes(type, cols)
-    return rows.map((row) => decodeBlocks(type, blocks.subarray(row * width, (row + 1) * width)))
-  }
-  const { dtype, read } = weightSource(network, tensor, part)
+  const { part, artifact, option } = chosen
+  const { dtype, read } = sourceOf(network, tensor, chosen)
   const plain = rows.map((row) => toFloat32(read(row, row + 1).slice(), dtype))
-  if (!option && !isFloat(type)) return plain // decoded from the same blocks
+  if (chosen.type === type && (artifact || (!option && !isFloat(type)))) return plain // the same blocks, decoded
   if (isFloat(type)) return plain.map((row) => toFloat32(fromFloat32(row, floatTypes[type]), floatTypes[type]))
-  const weights = part.layer && option ? contextFor(part.layer, option, importance).importance : undefined
+  const weights = part.layer && option && !artifact ? contextFor(part.layer, option, importance).importance : undefined
   return plain.map((row) =>
     decodeBlocks(
       type,

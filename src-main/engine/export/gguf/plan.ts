@@ -10,7 +10,7 @@ import { type GgufTensor, layoutOf, type Part } from './layout.ts'
 import { fits, ggmlOption, isFloat } from './types.ts'
 
 /** Bytes of every weight under every type that fits its rows, exact: the file is the base and one option of each. (All
- *  experts of a block share a tensor; the bytes hold when they share a type, as they must.) */
+ *  experts of a block share a tensor; the bytes hold when they share a type, else it takes the widest.) */
 export function planBytes(network: Network): BytePlan {
   const layout = layoutOf(network)
   const kept = chooseTypes(network, layout, { artifacts: [] })

@@ -29,6 +29,9 @@ export function exportGguf(args: ExportArguments, context: TaskContext): Promise
     const metadata = metadataOf(network, layout, chosen, parameters.preTokenizer ?? null)
     if (layout.left.length > 0)
       context.notify(`${layout.left.length} tensors have no place in GGUF and are left out: ${layout.left.slice(0, 3).join(', ')}`) // prettier-ignore
+    const mixed = chosen.filter(({ type, parts }) => parts.some((part) => part.type !== type))
+    if (mixed[0])
+      context.notify(`${mixed.length} tensors hold weights with different options, of which GGUF takes one for all: they get the widest (${mixed[0].tensor.name}: ${mixed[0].type})`) // prettier-ignore
     const target = chooseTarget(args.path, '.gguf', network, args.overwrite)
     try {
       return writeInto(target, splitFiles(target.file, metadata, chosen, parameters.splitBytes), args, context)

@@ -6,6 +6,7 @@ import { openNetwork } from '../../../../src-main/engine/checkpoint/open.ts'
 import { readMatrix } from '../../../../src-main/engine/checkpoint/weights.ts'
 import { gguf } from '../../../../src-main/engine/export/gguf/gguf.ts'
 import { layoutOf } from '../../../../src-main/engine/export/gguf/layout.ts'
+import { ggmlOption } from '../../../../src-main/engine/export/gguf/types.ts'
 import { ggufParameters } from '../../../../src-main/engine/export/gguf/parameters.ts'
 import { decodeBlocks } from '../../../../src-main/engine/kernels/ggml/decode.ts'
 import { encodeRows } from '../../../../src-main/engine/kernels/ggml/encode.ts'
@@ -15,7 +16,7 @@ import { applyOption, rtnOption } from '../../../../src-main/engine/quantize/opt
 import { writeArtifact } from '../../../../src-main/engine/quantize/artifact.ts'
 import type { Option } from '../../../../src-preload/contract/plan.ts'
 import { temporaryFolder } from '../../checkpoint/temporary.ts'
-import { randomQwen } from './models.ts'
+import { randomMixtral, randomQwen } from './models.ts'
 
 const quiet = { progress: () => undefined, notify: () => undefined }
 const folder = temporaryFolder()
@@ -190,6 +191,35 @@ test('artifacts: blocks and grids that are blocks are written as they are', asyn
   }
   expect(manifest.files[0]?.sha256).toBe(createHash('sha256').update(readFileSync(path)).digest('hex'))
   expect(result.files[0]?.sha256).toBe(manifest.files[0]?.sha256)
+})
+
+test('experts share a tensor and its type: the widest that one of them asks for', async () => {
+  const network = openNetwork(randomMixtral(join(folder, 'mixtral')))
+  const expert = (i: number) => `model.layers.0.block_sparse_moe.experts.${i}.w1.weight`
+  const layerOf = (of: typeof network, name: string) => {
+    const layer = of.layers.find((each) => each.name === name)
+    if (!layer) throw new Error(name)
+    return layer
+  }
+  const option = rtnOption(4, 32)
+  const q = applyOption(readMatrix(network, layerOf(network, expert(2))), option, { layer: expert(2) })
+  const made = writeArtifact(folder, q, { layer: expert(2), option, methodVersion: 1 })
+  const artifacts = [{ layer: expert(2), option, relativeError: 0, ...made }]
+  const options = new Map([
+    [expert(0), ggmlOption('Q5_0')],
+    [expert(1), ggmlOption('Q8_0')],
+    [expert(3), ggmlOption('Q4_1')],
+  ])
+  const notices: string[] = []
+  const context = { progress: () => undefined, notify: (notice: string) => notices.push(notice) }
+  const path = join(folder, 'mixtral.gguf')
+  await gguf.write({ network, artifacts, options, path, dataset: null, overwrite: false, plannedBytes: 0 }, context)
+  expect(notices.join()).toMatch(/ffn_gate_exps.weight: Q8_0/)
+  const written = openNetwork(path)
+  for (let i = 0; i < 4; i++) expect(layerOf(written, expert(i)).stored?.type).toBe('Q8_0')
+  const found = readMatrix(written, layerOf(written, expert(2))).data
+  const wanted = dequantize(q).data
+  expect(Math.max(...found.map((value, at) => Math.abs(value - (wanted[at] ?? 0))))).toBeLessThan(0.005)
 })
 
 test('a large model becomes several files, which open as one', async () => {

@@ -105,3 +105,36 @@ export function randomQwen(folder: string, shape: QwenShape = {}): { folder: str
   )
   return { folder, vocabulary }
 }
+
+/** Mixtral's shape: one block with four experts. */
+export function randomMixtral(folder: string): string {
+  const [width, inner, experts, vocabulary] = [64, 96, 4, 64]
+  const next = gaussian(3)
+  const tensors: Record<string, TensorToWrite> = {}
+  const add = (name: string, ...shape: number[]) => {
+    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.1 * next())
+    tensors[name] = { dtype: 'float32', shape, data: fromFloat32(values, 'float32') }
+  }
+  const at = 'model.layers.0'
+  for (const name of ['model.embed_tokens.weight', 'lm_head.weight']) add(name, vocabulary, width)
+  for (const name of ['model.norm', `${at}.input_layernorm`, `${at}.post_attention_layernorm`]) add(`${name}.weight`, width) // prettier-ignore
+  for (const name of ['q', 'k', 'v', 'o']) add(`${at}.self_attn.${name}_proj.weight`, width, width)
+  add(`${at}.block_sparse_moe.gate.weight`, experts, width)
+  for (let i = 0; i < experts; i++) {
+    const expert = `${at}.block_sparse_moe.experts.${i}`
+    add(`${expert}.w1.weight`, inner, width)
+    add(`${expert}.w2.weight`, width, inner)
+    add(`${expert}.w3.weight`, inner, width)
+  }
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'model.safetensors'), encodeSafetensors(tensors, { format: 'pt' }))
+  writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(plainTokenizer(vocabulary)))
+  const config = {
+    ...{ architectures: ['MixtralForCausalLM'], model_type: 'mixtral', hidden_size: width, intermediate_size: inner },
+    ...{ num_hidden_layers: 1, num_attention_heads: 4, num_key_value_heads: 4, num_local_experts: experts },
+    ...{ num_experts_per_tok: 2, vocab_size: vocabulary, max_position_embeddings: 128, rms_norm_eps: 1e-5 },
+    ...{ rope_theta: 10000, hidden_act: 'silu', tie_word_embeddings: false, sliding_window: null },
+  }
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
+  return folder
+}
