@@ -92,6 +92,15 @@ test('an imatrix file goes along; a taken name asks before it is replaced', asyn
   expect(here.text()).toContain('Something of that name exists')
 })
 
+test('a file from the menu that cannot be read is told', async () => {
+  here.double.set('checkpoint.inspect', () => {
+    throw new Fault('bad-input', 'x.pt ends early.', { hint: 'Fetch it again.' })
+  })
+  await arrive()
+  expect(useSession().step).toBe('convert')
+  expect(here.text()).toContain('x.pt ends early.')
+})
+
 test('a parameter that does not fit is a fault on the page, and nothing can be started', async () => {
   await arrive()
   here.double.set('convert.plan', () => {

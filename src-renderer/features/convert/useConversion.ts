@@ -1,7 +1,9 @@
-import { toFault } from '../../../src-preload/contract/fault.ts'
+import type { CheckpointSummary } from '../../../src-preload/contract/model.ts'
+import { Fault, toFault } from '../../../src-preload/contract/fault.ts'
 import { useLathe } from '../../api/lathe.ts'
 import { useConvert } from '../../stores/convert.ts'
 import { useSession } from '../../stores/session.ts'
+import { useToasts } from '../../stores/toasts.ts'
 import { conversionChoices } from '../formats/formatChoices.ts'
 import { fieldsOf, changedValues } from '../formats/fields.ts'
 import { usePick } from '../files/usePick.ts'
@@ -17,27 +19,33 @@ export function useConversion() {
   const { client } = useLathe()
   const store = useConvert()
   const session = useSession()
+  const toasts = useToasts()
   const pick = usePick()
 
+  const methodOf = (id: string | null) =>
+    session.methods.find((method) => method.family === 'export' && method.id === id)
+  /** Another kind of file where there is one, else the first that fits. */
+  function firstTarget(summary: CheckpointSummary): string | null {
+    const fitting = conversionChoices(session.methods, summary).filter(({ reason }) => reason === null)
+    const other = fitting.find(({ id }) => methodOf(id)?.file?.extension !== `.${summary.format}`)
+    return (other ?? fitting[0])?.id ?? null
+  }
   const opening = useAction(async (given: string | null) => {
     const path = given ?? (await pick('checkpoint'))
     if (path === null) return
     const summary = await client.call('checkpoint.inspect', { path })
     store.setSource(summary)
     store.folder = folderOf(summary.path)
-    store.setFormat(
-      conversionChoices(session.methods, summary).find(({ reason, id }) => reason === null && id !== summary.format)
-        ?.id ?? null,
-    )
+    store.setFormat(firstTarget(summary))
   })
   /** From a menu or another screen: here at once, with this file. */
   async function from(path: string): Promise<void> {
     session.go('convert')
     await opening.run(path)
+    // Whoever called shows no fault of ours.
+    if (opening.fault.value) toasts.showError(Fault.from(opening.fault.value))
   }
 
-  const methodOf = (id: string | null) =>
-    session.methods.find((method) => method.family === 'export' && method.id === id)
   function parameters() {
     const method = methodOf(store.format)
     return method ? changedValues(fieldsOf(method), store.values) : {}
