@@ -51,16 +51,18 @@ export async function benchLlama(): Promise<void> {
     if (!hasData) console.log(skipReason)
     for (const { name, path, windows } of models) {
       console.log(`\n${name}: ${windows.reduce((sum, { length }) => sum + length - 1, 0)} positions`)
-      console.log('| asked | written | bytes | same top-1 | perplexity llama.cpp | Lathe | apart |')
-      console.log('| --- | --- | ---: | ---: | ---: | ---: | ---: |')
+      console.log(
+        '| asked | written | bytes | same top-1 | activations rounded alike | perplexity llama.cpp | Lathe | apart |',
+      )
+      console.log('| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |')
       for (const type of writableTypes) {
         const file = join(folder, `${type}.gguf`)
         await convert({ checkpoint: path, format: 'gguf', parameters: { type }, path: file, overwrite: true, importance: null }, quiet) // prettier-ignore
-        const { same, perplexity } = await agreement(file, windows)
+        const { same, sameRounded, perplexity } = await agreement(file, windows)
         const apart = perplexity.llama / perplexity.lathe - 1
         const verdict = same >= 0.98 && Math.abs(apart) <= 0.005 ? '' : ' MISSED'
         console.log(
-          `| ${type} (${ggmlTypes[type].blockSize}) | ${written(file)} | ${statSync(file).size} | ${(100 * same).toFixed(2)} % | ${perplexity.llama.toFixed(4)} | ${perplexity.lathe.toFixed(4)} | ${(100 * apart).toFixed(3)} %${verdict} |`,
+          `| ${type} (${ggmlTypes[type].blockSize}) | ${written(file)} | ${statSync(file).size} | ${(100 * same).toFixed(2)} % | ${(100 * sameRounded).toFixed(2)} % | ${perplexity.llama.toFixed(4)} | ${perplexity.lathe.toFixed(4)} | ${(100 * apart).toFixed(3)} %${verdict} |`,
         )
         rmSync(file)
       }

@@ -10,7 +10,7 @@ export interface FileWriter {
   abandon(): void // after a failure elsewhere
 }
 
-const SLOTS = 8
+const SLOTS = 16
 const SLOT_BYTES = 2 << 20
 const THREAD_FROM_BYTES = 16 << 20 // a thread takes some hundredths of a second to start
 const START_MS = 20_000

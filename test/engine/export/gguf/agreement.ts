@@ -4,11 +4,14 @@ import { openNetwork } from '../../../../src-main/engine/checkpoint/open.ts'
 import type { Network } from '../../../../src-main/engine/checkpoint/network.ts'
 import { weightReader } from '../../../../src-main/engine/checkpoint/weights.ts'
 import { openSession } from '../../../../src-main/engine/runtime/session.ts'
+import { withRoundedActivations } from './rounded.ts'
 import { type Expectation, openLlama } from '../../../helpers/llama.ts'
 
 export interface Agreement {
   positions: number
   same: number // share of positions with the same most likely token
+  /** The same with Lathe's activations rounded as llama.cpp rounds them. */
+  sameRounded: number
   perplexity: { llama: number; lathe: number }
 }
 
@@ -53,9 +56,13 @@ export async function agreement(path: string, windows: readonly (readonly number
     const theirs: Expectation[] = []
     for (const window of windows) theirs.push(...(await llama.expect(window)))
     const mean = (list: readonly Expectation[]) => list.reduce((sum, { nll }) => sum + nll, 0) / list.length
+    const rounded = await latheExpectations(withRoundedActivations(network), windows)
+    const share = (list: readonly Expectation[]) =>
+      list.filter(({ top }, i) => top === theirs[i]?.top).length / list.length
     return {
       positions: lathe.length,
-      same: lathe.filter(({ top }, i) => top === theirs[i]?.top).length / lathe.length,
+      same: share(lathe),
+      sameRounded: share(rounded),
       perplexity: { llama: Math.exp(mean(theirs)), lathe: Math.exp(mean(lathe)) },
     }
   } finally {
