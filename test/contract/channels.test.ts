@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -9,6 +8,7 @@ import type { Recipe } from '../../src-preload/contract/plan.ts'
 import type { Reply } from '../../src-preload/contract/reply.ts'
 import { sampleOf } from '../../src-main/app/samples.ts'
 import { type App, createApp } from '../../src-main/app/create.ts'
+import { chattyFolder, sha256Of } from './fixtures.ts'
 
 // Every channel, on the vision sample, through the one dispatcher that all doors use: a good call whose result fits its
 // schema, a bad argument, a stranger.
@@ -133,15 +133,7 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
     },
   },
   'checkpoint.chat': {
-    good: () => {
-      const folder = join(home, 'chatty')
-      cpSync(join(checkpoint, '../../language'), folder, { recursive: true })
-      writeFileSync(
-        join(folder, 'chat_template.jinja'),
-        '{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}',
-      )
-      return { path: folder, messages: [{ role: 'user', content: 'hello' }] }
-    },
+    good: () => ({ path: chattyFolder(home), messages: [{ role: 'user', content: 'hello' }] }),
     bad: { path: checkpoint, messages: [] },
     check: ({ text, tokens }) => expect([text, (tokens ?? 0) > 2]).toEqual(['[user] hello', true]),
   },
@@ -298,11 +290,7 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
     check: ({ files, plannedBytes, format }) => {
       const [file] = files
       expect([format, file?.path]).toEqual(['onnx', join(home, 'eight.onnx')])
-      expect(file?.sha256).toBe(
-        createHash('sha256')
-          .update(readFileSync(join(home, 'eight.onnx')))
-          .digest('hex'),
-      )
+      expect(file?.sha256).toBe(sha256Of(join(home, 'eight.onnx')))
       expect(Math.abs((file?.bytes ?? 0) / plannedBytes - 1)).toBeLessThan(0.02)
     },
   },
