@@ -1,4 +1,14 @@
-import { constants, copyFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { Fault } from '../../src-preload/contract/fault.ts'
@@ -23,11 +33,39 @@ export const importanceHandlers = (context: AppContext): Pick<Handlers, 'importa
         data: { file: summary.path },
       })
     const target = resolve(path)
-    if (!overwrite) refuseTaken(target)
+    checkTarget(target, overwrite)
     const args = { path: target, overwrite, data: dataIdentity(subject.dataSet), askedAtMs: Date.now() }
     return startJob(context, { project, kind: 'importance', title: `Measure importance of ${summary.name}`, args })
   },
 })
+
+/** Told before anything is measured. Only an earlier imatrix file is ever replaced: a slip must not cost a checkpoint. */
+function checkTarget(path: string, overwrite: boolean): void {
+  if (!existsSync(dirname(path)))
+    throw new Fault('not-found', `Cannot write ${path}: there is no folder ${dirname(path)}.`, {
+      hint: 'Make the folder first, or choose another.',
+      data: { file: path },
+    })
+  if (!overwrite) return refuseTaken(path)
+  if (!existsSync(path) || isImatrix(path)) return
+  throw new Fault('conflict', `${path} is no imatrix file, so it is not replaced.`, {
+    hint: 'Choose another name.',
+    data: { file: path },
+  })
+}
+
+/** 'general.type', the type and length of a string, 'imatrix': among the first entries of such a file. */
+function isImatrix(path: string): boolean {
+  if (!lstatSync(path).isFile()) return false
+  const file = openSync(path, 'r')
+  try {
+    const head = Buffer.alloc(4096)
+    const text = head.toString('latin1', 0, readSync(file, head, 0, head.length, 0))
+    return text.startsWith('GGUF') && /general\.type[^]{12}imatrix/.test(text)
+  } finally {
+    closeSync(file)
+  }
+}
 
 /** Copies beside, then renames: nobody sees half a file. */
 function deliver(from: string, to: string): void {
@@ -56,7 +94,7 @@ export const prepareImportance =
     return {
       units: [measured],
       finish: () => {
-        if (!args.overwrite && !isOwnLeftover(args.path, args.askedAtMs)) refuseTaken(args.path)
+        if (args.overwrite || !isOwnLeftover(args.path, args.askedAtMs)) checkTarget(args.path, args.overwrite)
         deliver(measured.file(), args.path)
         return args.path
       },

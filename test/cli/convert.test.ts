@@ -1,6 +1,6 @@
 // `lathe convert` and `lathe imatrix` as a person and a script use them: real processes on the samples.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
@@ -90,6 +90,20 @@ test('imatrix writes llama.cpp’s file, once', async () => {
   expect(readFileSync(at('i.gguf')).toString('latin1', 0, 4)).toBe('GGUF')
   expect((await latheJson(home, 1, ...args)).fault).toMatchObject({ code: 'conflict' })
   expect(await latheJson(home, 0, ...args, '--overwrite')).toEqual(document)
+  const precious = at('precious.gguf')
+  writeFileSync(precious, 'GGUF, but a model')
+  const onto = (path: string) => [
+    'imatrix',
+    sample('language'),
+    '--data',
+    sample('language'),
+    '--out',
+    path,
+    '--overwrite',
+  ]
+  expect((await latheJson(home, 1, ...onto(precious))).fault?.message).toContain('no imatrix file')
+  expect(readFileSync(precious, 'utf8')).toBe('GGUF, but a model')
+  expect((await latheJson(home, 1, ...onto(at('nowhere', 'i.gguf')))).fault).toMatchObject({ code: 'not-found' })
 })
 
 test('parameters take the types of the method’s schema', () => {
