@@ -25,12 +25,6 @@ export const ggufParameters = z.object({
     .describe(
       'Every matrix in exactly this type. Otherwise the output matrix gets at least Q6_K (Q5_K for the 2-bit IQ types) and the embedding of the 2-bit types a wider one, as llama.cpp’s own quantizer does: they decide over every token and cost few bytes in a large model',
     ),
-  weighted: z
-    .boolean()
-    .default(false)
-    .describe(
-      'Weigh the rounding by the measured importance of each input channel; needs an importance (imatrix) file',
-    ),
   splitBytes: z
     .int()
     .min(0)
@@ -46,7 +40,8 @@ export const ggufParameters = z.object({
 })
 export type GgufParameters = z.output<typeof ggufParameters>
 
-/** What a plain conversion makes of each layer. Layers that already are what they would become are left out. */
+/** What a plain conversion makes of each layer. Layers that already are what they would become are left out. (Where
+ *  importance is known, tasks/convert.ts takes the weighted form of each option.) */
 export function convertOptions(network: Network, parameters: GgufParameters): Map<string, Option> {
   const { tensors } = layoutOf(network)
   const tied = !tensors.some(({ name }) => name === 'output.weight')
@@ -58,7 +53,7 @@ export function convertOptions(network: Network, parameters: GgufParameters): Ma
     const type = fittingType(wanted, tensor.cols)
     // Parts of one tensor share a type: what one of them needs, all of them get.
     if (tensor.parts.every((part) => keptPart(tensor, part, network) === type)) continue
-    for (const { info } of tensor.parts) options.set(info.name, ggmlOption(type, parameters.weighted && !isFloat(type)))
+    for (const { info } of tensor.parts) options.set(info.name, ggmlOption(type))
   }
   return options
 }
