@@ -10,10 +10,10 @@ import { checkpointPath, type OpenProject, subjectOf } from './projects.ts'
 export async function refreshSummary(context: AppContext, project: OpenProject): Promise<void> {
   const subject = subjectOf(project)
   const { summary } = subject.checkpoint
-  const known = (await methodsOf(context)).methods.filter(({ family }) => family === 'export')
-  const told = new Set(summary.exports.map(({ format }) => format))
-  if (told.size === known.length && known.every(({ id }) => told.has(id))) return
   try {
+    const known = (await methodsOf(context)).methods.filter(({ family }) => family === 'export')
+    const told = new Set(summary.exports.map(({ format }) => format))
+    if (told.size === known.length && known.every(({ id }) => told.has(id))) return
     const found = await inspectCheckpoint(context, checkpointPath(project, subject))
     if (found.fingerprint === subject.row.checkpoint)
       saveCheckpoint(project.store.write, { folder: project.folder, summary: found })

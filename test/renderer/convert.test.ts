@@ -170,3 +170,19 @@ test('the plan goes on for another format: nothing stays locked, the budget does
     locked: {},
   })
 })
+
+test('a lock on an option that other data took away is not asked for any more', async () => {
+  await here.button(/^Language model/).trigger('click')
+  await flushPromises()
+  await here.press('4')
+  await here.wrapper.find('[aria-label^="Layers of the plan"]').trigger('keydown', { key: 'l' })
+  await flushPromises()
+  const options = useProject().options ?? []
+  const locks = () => Object.keys((calls('plan.solve').at(-1) as { locked: object }).locked)
+  expect(locks()).toHaveLength(1)
+  useProject().setOptions(
+    options.map((layer) => ({ ...layer, options: layer.options.map((each) => ({ ...each, id: `${each.id}-w` })) })),
+  )
+  await flushPromises()
+  expect(locks()).toEqual([])
+})

@@ -31,7 +31,11 @@ export function usePlanning() {
   const range = computed(() => bitRange(projects.options))
   /** What is asked for: the draft, its width inside what this format offers (not every one has 4 bits, or 2). */
   const asked = computed((): Draft => {
-    const { budget, locked } = store.draft
+    const { budget } = store.draft
+    // With other data other options are offered: what is locked to one that is gone is free again.
+    const stands = ([layer, id]: [string, string]): boolean =>
+      projects.options === null || (projects.optionsByName.get(layer)?.some((option) => option.id === id) ?? false)
+    const locked = Object.fromEntries(Object.entries(store.draft.locked).filter(stands))
     if (!('bits' in budget)) return { budget, locked }
     const { min, max } = range.value
     return { budget: { bits: Math.min(max, Math.max(min, budget.bits)) }, locked }
