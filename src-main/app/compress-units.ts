@@ -7,8 +7,9 @@ import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Artifact } from '../engine/protocol.ts'
 import type { Unit } from '../jobs/work.ts'
 import { canonicalJson } from '../store/recipes.ts'
-import { readStep, removeStep, saveStep } from '../store/steps.ts'
-import { importanceUnit, sha256Of } from './importance-unit.ts'
+import { readStep, saveStep } from '../store/steps.ts'
+import { hasArtifact } from './artifact-step.ts'
+import { importanceUnit } from './importance-unit.ts'
 import type { OpenProject, Subject } from './projects.ts'
 import { versionOfQuantizer } from './method.ts'
 
@@ -60,13 +61,7 @@ export function compressUnits(
     kind: 'compress',
     step: `${layer} → ${option.id}`,
     weight: parameters.get(layer) ?? 1,
-    async isDone() {
-      const step = readStep(store.read, { key })
-      if (!step?.file) return false
-      if ((await sha256Of(join(store.artifacts, step.file))) === step.sha256) return true
-      removeStep(store.write, { key })
-      return false
-    },
+    isDone: () => hasArtifact(store, key),
     async run({ engine, hooks }) {
       const task = {
         checkpoint,

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Unit } from '../jobs/work.ts'
 import { findDataSets, type StoredDataSet } from '../store/data-sets.ts'
 import { canonicalJson } from '../store/recipes.ts'
-import { readStep, removeStep, saveStep } from '../store/steps.ts'
+import { readStep, saveStep } from '../store/steps.ts'
+import { hasArtifact } from './artifact-step.ts'
 import { locateData, type OpenProject, type Subject } from './projects.ts'
 
 /** Fixed, so that a recipe need not say it: more samples move the means little. */
@@ -31,16 +30,6 @@ function dataSetOf(project: OpenProject, subject: Subject, identity: string): St
   })
 }
 
-export async function sha256Of(path: string): Promise<string | null> {
-  try {
-    const hash = createHash('sha256')
-    await pipeline(createReadStream(path), hash)
-    return hash.digest('hex')
-  } catch {
-    return null // gone or unreadable: it will be made again
-  }
-}
-
 /** Measures how much each input channel matters, once for a checkpoint and its data; the file is an artifact of the project.
  *  Always on the CPU: another device's last digits would give other bytes for the same recipe. */
 export function importanceUnit(
@@ -58,13 +47,7 @@ export function importanceUnit(
     kind: 'importance',
     step: `importance of every channel on ${samples} samples`,
     weight: subject.checkpoint.summary.parameters * samples,
-    async isDone() {
-      const step = readStep(store.read, { key })
-      if (!step?.file) return false
-      if ((await sha256Of(join(store.artifacts, step.file))) === step.sha256) return true
-      removeStep(store.write, { key })
-      return false
-    },
+    isDone: () => hasArtifact(store, key),
     async run({ engine, hooks }) {
       const task = {
         checkpoint,
