@@ -48,7 +48,12 @@ export async function loadCandidates(context: AppContext, project: OpenProject, 
   const found = knownCandidates(project, checkpoint, format) ?? running.get(key)
   if (found) return found
   const load = async (): Promise<Candidates> => {
-    const candidates = await ask(context, 'options', { checkpoint: checkpointPath(project, subject), format })
+    const candidates = await ask(context, 'options', {
+      checkpoint: checkpointPath(project, subject),
+      format,
+      prepared: [],
+      quantizer: null,
+    })
     saveProbe(project.store.write, { ...probeOf(checkpoint, format), value: candidates })
     mapOf(known, project).set(key, candidates)
     return candidates

@@ -65,6 +65,7 @@ export function compressUnits(
     async run({ engine, hooks }) {
       const task = {
         checkpoint,
+        prepared: [],
         layer,
         option,
         seed: recipe.seed,

@@ -63,6 +63,7 @@ export function evaluateUnit(
         'evaluate',
         {
           checkpoint: args.checkpoint,
+          prepared: [],
           data: args.data,
           artifacts: candidate.variant ? artifactsOf(project, candidate.variant.recipe) : null,
           against: against?.path ?? null,

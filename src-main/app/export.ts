@@ -79,6 +79,7 @@ export const prepareExport =
         if (!args.overwrite && !leftover) refuseTaken(target)
         const task = {
           checkpoint,
+          prepared: [],
           artifacts: artifactsOf(project, recipe),
           format: args.format,
           path: args.path,

@@ -51,6 +51,7 @@ export function importanceUnit(
     async run({ engine, hooks }) {
       const task = {
         checkpoint,
+        prepared: [],
         data: locateData(project, dataSet),
         samples,
         device: 'cpu' as const,

@@ -8,7 +8,7 @@ import type { DataReference } from '../engine/protocol.ts'
 import { saveCheckpoint } from '../store/checkpoints.ts'
 import { saveDataSet } from '../store/data-sets.ts'
 import { databaseName } from '../store/open.ts'
-import { insertProject, setDataSet, setDevice, setFormat } from '../store/projects.ts'
+import { insertProject, setDataSet, setDevice, setFormat, setMethods } from '../store/projects.ts'
 import { transaction } from '../store/query.ts'
 import { forgetProject, recentProjects, rememberProject } from '../store/recent.ts'
 import { inspectCheckpoint } from './checkpoint.ts'
@@ -93,6 +93,7 @@ export const projectHandlers = (
   | 'project.forget'
   | 'project.setDevice'
   | 'project.setFormat'
+  | 'project.setMethods'
   | 'project.setData'
 > => ({
   'project.recent': () => recentProjects(context.home),
@@ -118,6 +119,11 @@ export const projectHandlers = (
     const open = context.projects.get(project)
     await loadCandidates(context, open, requireFormat(subjectOf(open), format)) // first, so that the snapshot knows what is measured
     setFormat(open.store.write, { format })
+    return announce(context, open)
+  },
+  'project.setMethods': async ({ project, methods }) => {
+    const open = context.projects.get(project)
+    setMethods(open.store.write, { methods })
     return announce(context, open)
   },
   'project.setData': ({ project, path, split }) =>

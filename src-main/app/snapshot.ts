@@ -19,6 +19,7 @@ export function snapshotOf(project: OpenProject): Project {
     name: subject.row.name || basename(project.folder),
     device: subject.row.device,
     format: chosenFormat(subject),
+    methods: subject.row.methods,
     checkpoint: summary,
     data: subject.dataSet?.summary ?? null,
     scores: listScores(db, { checkpoint: summary.fingerprint, data: subject.data }),

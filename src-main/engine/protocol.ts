@@ -1,6 +1,6 @@
 import type { DataSummary, CheckpointSummary, Documents, Histogram } from '../../src-preload/contract/model.ts'
 import type { MethodSummary, ScoreResult } from '../../src-preload/contract/methods.ts'
-import type { Option } from '../../src-preload/contract/plan.ts'
+import type { MethodUse, Option } from '../../src-preload/contract/plan.ts'
 import type { Device, DeviceId } from '../../src-preload/contract/project.ts'
 import type { Conversion, ConversionPlan, Evaluation, ExportResult } from '../../src-preload/contract/results.ts'
 import type { CardRow } from './export/define.ts'
@@ -21,6 +21,14 @@ export interface DataReference {
   split: 'auto' | 'none'
 }
 
+/** One rewriting of the network, as a recipe's `methods.prepare` names it. Order counts; none: the checkpoint as it is. */
+export interface Prepared {
+  method: string
+  parameters: Record<string, unknown>
+  seed: number
+  file: string | null // of the 'prepare' task, where the method measures
+}
+
 /** Every task the engine knows: arguments -> result. One file each in engine/tasks. Tasks are pure: the same arguments
  *  give the same result in a fresh process; what the engine keeps between tasks is only a cache. */
 export interface Tasks {
@@ -38,7 +46,7 @@ export interface Tasks {
   devices: { args: { measure: boolean }; result: Device[] }
   /** Options of every layer with their exact bytes in `format`, and the weight-only error (relative, squared). */
   options: {
-    args: { checkpoint: string; format: string }
+    args: { checkpoint: string; format: string; prepared: Prepared[]; quantizer: MethodUse | null }
     result: { baseBytes: number; layers: { name: string; options: (Option & { bytes: number })[] }[] }
   }
   score: {
@@ -64,9 +72,54 @@ export interface Tasks {
       notices: string[]
     }
   }
+  /** What a rewriting has to measure, as a safetensors file named by its sha256 in `folder`. */
+  prepare: {
+    args: {
+      checkpoint: string
+      prepared: Prepared[] // before it
+      method: string
+      parameters: Record<string, unknown>
+      data: DataReference
+      samples: number
+      seed: number
+      device: DeviceId
+      folder: string
+    }
+    result: { sha256: string; path: string; bytes: number }
+  }
+  /** One piece of a calibrated run: the layers before the blocks (piece 0), those of block `piece - 1`, or those behind the
+   *  last block. Its layers see the activations that the compressed pieces before it give; so pieces go in order, each
+   *  handing on `state`, the activations at its end. */
+  compressPiece: {
+    args: {
+      checkpoint: string
+      prepared: Prepared[]
+      piece: number
+      layers: { name: string; option: Option }[] // to be compressed in this piece; the others are kept
+      data: DataReference
+      samples: number
+      seed: number
+      device: DeviceId
+      folder: string // of artifacts and of the state
+      state: string | null // file of the piece before; null for piece 0
+      importance: string | null // for options with 'weighted': true
+    }
+    result: {
+      artifacts: Artifact[]
+      state: { sha256: string; path: string; bytes: number } | null // null behind the last piece
+      samples: number
+      notices: string[]
+    }
+  }
+  /** How a calibrated run is cut, in order: the layers of each piece, and its work in comparable units. */
+  pieces: {
+    args: { checkpoint: string; prepared: Prepared[] }
+    result: { pieces: { name: string; layers: string[] }[] }
+  }
   compressLayer: {
     args: {
       checkpoint: string
+      prepared: Prepared[]
       layer: string
       option: Option
       seed: number
@@ -78,7 +131,14 @@ export interface Tasks {
   /** Mean squared activation of every input channel of every layer over calibration data, as an imatrix GGUF file named by
    *  its sha256 in `folder`. */
   importance: {
-    args: { checkpoint: string; data: DataReference; samples: number; device: DeviceId; folder: string }
+    args: {
+      checkpoint: string
+      prepared: Prepared[]
+      data: DataReference
+      samples: number
+      device: DeviceId
+      folder: string
+    }
     result: { sha256: string; path: string; bytes: number; layers: number; samples: number }
   }
   /** Types and bytes of a plain conversion, before anything is written; faults where it cannot be. */
@@ -102,6 +162,7 @@ export interface Tasks {
   evaluate: {
     args: {
       checkpoint: string
+      prepared: Prepared[] // of the candidate; the original is the checkpoint as it is
       data: DataReference
       artifacts: Artifact[] | null
       against: string | null
@@ -113,6 +174,7 @@ export interface Tasks {
   export: {
     args: {
       checkpoint: string
+      prepared: Prepared[]
       artifacts: Artifact[]
       format: string
       path: string

@@ -10,7 +10,7 @@ import {
   histogramSchema,
 } from './model.ts'
 import { methodSummarySchema, scoreResultSchema } from './methods.ts'
-import { budgetSchema, optionSchema, planSchema, recipeSchema } from './plan.ts'
+import { budgetSchema, methodsSchema, optionSchema, planSchema, recipeSchema } from './plan.ts'
 import { deviceSchema, projectSchema, recentProjectSchema } from './project.ts'
 import { conversionPlanSchema, conversionSchema, frontSchema } from './results.ts'
 
@@ -81,6 +81,8 @@ export const channels = {
   'project.setDevice': channel(z.object({ project, device: deviceSchema.shape.id }), projectSchema),
   /** Export format that plans, sensitivity and the front are made for from now on. */
   'project.setFormat': channel(z.object({ project, format: z.string() }), projectSchema),
+  /** Quantizer and preparations that plans and runs are made with from now on. */
+  'project.setMethods': channel(z.object({ project, methods: methodsSchema }), projectSchema),
   'project.setData': channel(
     z.object({ project, path: path.nullable(), split: z.enum(['auto', 'none']).default('auto') }),
     projectSchema,

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { CheckpointSummary } from './model.ts'
+import { methodUseSchema } from './plan.ts'
 
-export const families = ['score', 'quantize', 'allocate', 'evaluate', 'export'] as const
+export const families = ['score', 'prepare', 'activate', 'quantize', 'allocate', 'evaluate', 'export'] as const
 export const needs = ['weights', 'activations', 'hessian', 'attention', 'gradients', 'labels'] as const
 export type MethodFamily = (typeof families)[number]
 export type Need = (typeof needs)[number]
@@ -18,6 +19,8 @@ export const methodSummarySchema = z.object({
   needs: z.array(z.enum(needs)),
   version: z.number().int(),
   parameters: z.json(),
+  /** Of a quantizer: what belongs before it, chosen with it. */
+  prepare: z.array(methodUseSchema).optional(),
   /** Of an export format: its file ending, with the dot ('' where the result is always a folder), and whether a checkpoint
    *  can be converted to it without a plan. */
   file: z.object({ extension: z.string(), converts: z.boolean() }).optional(),

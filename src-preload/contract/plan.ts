@@ -6,11 +6,30 @@ export const optionSchema = z.object({
   method: z.string(), // quantizer id, or 'keep'
   bits: z.number(), // bits per weight as the format counts them (code bits; of GGUF types, scales included); of keep, as the file holds it
   parameters: z.record(z.string(), z.json()),
+  /** Id of the plain option (rtn, ggml) in whose form the result is stored, where this one only chooses its codes better:
+   *  same bytes, at most its loss. */
+  form: z.string().optional(),
 })
 export type Option = z.infer<typeof optionSchema>
 
 /** Rounds with measured importance of each input channel (calibration data) in mind. */
 export const isWeighted = ({ parameters }: Pick<Option, 'parameters'>): boolean => parameters.weighted === true
+
+/** A method with its parameters, checked with the method's own schema. */
+export const methodUseSchema = z.object({
+  method: z.string().max(100),
+  parameters: z.record(z.string().max(200), z.json()).default({}),
+})
+export type MethodUse = z.infer<typeof methodUseSchema>
+
+/** How weights are rounded, and what is done to the network before. */
+export const methodsSchema = z.object({
+  quantizer: methodUseSchema.nullable(), // null: to nearest, weighted where importance is known
+  prepare: z.array(methodUseSchema).max(8), // families 'prepare' and 'activate', in order
+  samples: z.number().int().positive().nullable(), // calibration samples; null: as many as the kind of data needs
+})
+export type Methods = z.infer<typeof methodsSchema>
+export const plainMethods: Methods = { quantizer: null, prepare: [], samples: null }
 
 /** A chosen option per layer. Same source + recipe + seed = same bytes. */
 export const recipeSchema = z.object({
@@ -19,6 +38,7 @@ export const recipeSchema = z.object({
   seed: z.number().int(),
   format: z.string().optional(), // export format it was planned for; says nothing about the bytes of the layers
   data: z.string().optional(), // data set whose importance the weighted options use; absent without such options
+  methods: methodsSchema.optional(), // absent: plain ones
   layers: z.array(z.object({ name: z.string(), option: optionSchema })),
 })
 export type Recipe = z.infer<typeof recipeSchema>

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { scoreResultSchema } from './methods.ts'
 import { checkpointSummarySchema, dataSummarySchema } from './model.ts'
+import { methodsSchema } from './plan.ts'
 import { evaluationSchema, exportResultSchema, variantSchema } from './results.ts'
 
 export const deviceSchema = z.object({
@@ -35,6 +36,7 @@ export const projectSchema = z.object({
   name: z.string(),
   device: deviceSchema.shape.id,
   format: z.string().nullable(), // export format that plans are made for; null: none fits the checkpoint
+  methods: methodsSchema, // that plans and runs are made with
   checkpoint: checkpointSummarySchema,
   data: dataSummarySchema.nullable(),
   scores: z.array(scoreResultSchema),

@@ -9,7 +9,7 @@ import {
   uniformChoice,
 } from '../../src-main/app/plan-model.ts'
 import { isUniform, solvePlan } from '../../src-main/app/solve.ts'
-import type { Option } from '../../src-preload/contract/plan.ts'
+import { type Option, plainMethods } from '../../src-preload/contract/plan.ts'
 import { summary } from '../store/fixtures/project.ts'
 
 const widths = [2, 3, 4, 8, 32]
@@ -30,7 +30,14 @@ const layer = (name: string, parameters: number, weight: number): PlanLayer => (
 })
 const model = (layers: PlanLayer[]): PlanModel => ({
   subject: {
-    row: { name: 'tiny', device: 'cpu', checkpoint: summary.fingerprint, dataSet: null, format: null },
+    row: {
+      name: 'tiny',
+      device: 'cpu',
+      checkpoint: summary.fingerprint,
+      dataSet: null,
+      format: null,
+      methods: plainMethods,
+    },
     checkpoint: { path: summary.path, relativePath: '', summary },
     dataSet: null,
     data: '',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ChannelName, channels, events, type Result } from '../../src-preload/contract/channels.ts'
 import type { Job } from '../../src-preload/contract/job.ts'
-import type { Recipe } from '../../src-preload/contract/plan.ts'
+import { plainMethods, type Recipe } from '../../src-preload/contract/plan.ts'
 import type { Reply } from '../../src-preload/contract/reply.ts'
 import { sampleOf } from '../../src-main/app/samples.ts'
 import { type App, createApp } from '../../src-main/app/create.ts'
@@ -44,8 +44,7 @@ const completes = async (started: unknown): Promise<void> => {
   const job = await settled((started as { job: string }).job)
   expect(job).toMatchObject({ state: 'done', fault: null, progress: 1 })
 }
-/** A job that lasts, for those who end it. */
-const begin = async (): Promise<string> => (await call('sensitivity.start', { project, samples: 300 })).job
+const begin = async (): Promise<string> => (await call('sensitivity.start', { project, samples: 300 })).job // lasts
 
 beforeAll(async () => {
   mkdirSync(home, { recursive: true })
@@ -63,8 +62,7 @@ afterAll(async () => {
 })
 
 interface Case {
-  /** Arguments of the good call, made when its turn comes. */
-  good: () => unknown
+  good: () => unknown // arguments, made when its turn comes
   bad: unknown
   check?: (result: never) => unknown
 }
@@ -176,6 +174,11 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
       expect(format).toBe('onnx-folded')
       expect((await call('project.setFormat', { project, format: 'onnx' })).format).toBe('onnx')
     },
+  },
+  'project.setMethods': {
+    good: () => ({ project, methods: plainMethods }),
+    bad: { project: 'x', methods: { quantizer: 'gptq' } },
+    check: ({ methods }) => expect(methods).toEqual(plainMethods),
   },
   'project.setData': {
     good: () => ({ project, path: data }),

@@ -1,3 +1,4 @@
+import { plainMethods } from '../../src-preload/contract/plan.ts'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +11,7 @@ import { migrations } from '../../src-main/store/migrations/registry.ts'
 import { databaseName, openStore } from '../../src-main/store/open.ts'
 import { listOpenJobs } from '../../src-main/store/jobs.ts'
 import { readRecipe } from '../../src-main/store/recipes.ts'
-import { readProject } from '../../src-main/store/projects.ts'
+import { readProject, setMethods } from '../../src-main/store/projects.ts'
 import { listVariants } from '../../src-main/store/variants.ts'
 import { makeProject } from './fixtures/project.ts'
 
@@ -18,6 +19,7 @@ import { makeProject } from './fixtures/project.ts'
 const frozen: Record<number, string> = {
   10: '0f9c3837d2a93c7adbad3c4a3545fe82152001580493af2cc7e8be5c76a9098a',
   20: '1a46b0497277626f02424cd4a1bdd0b975c5e46119052e80abf6e3f3d01f83f2',
+  30: 'aee6348e3cde07873852a9c4aa335d2e794c26d87fdc3606cb705ec9d969c92c',
 }
 
 test('migrations are numbered by tens, in order, and those shipped are unchanged', () => {
@@ -92,7 +94,14 @@ test('schema 20: what a variant was planned for is known, old ones of tensors al
     INSERT INTO variants VALUES ('v1', 'run-r1', 'r1', '4 bits', 1000, 4.0, 0.25, 1, 0, '2026-01-01T00:00:00.000Z');
   `)
   migrate(db)
-  expect(readProject(db)).toEqual({ name: 'old', device: 'cpu', checkpoint: 'abc', dataSet: null, format: null })
+  expect(readProject(db)).toEqual({
+    name: 'old',
+    device: 'cpu',
+    checkpoint: 'abc',
+    dataSet: null,
+    format: null,
+    methods: plainMethods,
+  })
   expect(listVariants(db).map(({ format }) => format)).toEqual(['safetensors'])
   db.exec(`
     UPDATE projects SET format = 'gguf';
@@ -102,6 +111,23 @@ test('schema 20: what a variant was planned for is known, old ones of tensors al
   `)
   expect(readProject(db).format).toBe('gguf')
   expect(listVariants(db)[1]).toMatchObject({ format: 'gguf', pinned: true, predictedLoss: null })
+  db.close()
+})
+
+test('schema 30: a project keeps its methods; one that never chose any has plain ones', () => {
+  const db = connectMemory()
+  migrate(db, migrations.slice(0, 2))
+  db.exec(`
+    INSERT INTO checkpoints VALUES ('abc', '/m.onnx', '../m.onnx', '{}', '2026-01-01T00:00:00.000Z');
+    INSERT INTO projects (id, name, device, checkpoint, data_set, created_at)
+      VALUES (1, 'old', 'cpu', 'abc', NULL, '2026-01-01T00:00:00.000Z');
+  `)
+  migrate(db)
+  expect(readProject(db).methods).toEqual(plainMethods)
+  const methods = { quantizer: { method: 'gptq', parameters: { damping: 0.02 } }, prepare: [], samples: 32 }
+  setMethods(db, { methods })
+  expect(readProject(db).methods).toEqual(methods)
+  expect(() => db.exec(`UPDATE projects SET methods = '{'`)).toThrow(/CHECK/)
   db.close()
 })
 

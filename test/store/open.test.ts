@@ -1,3 +1,4 @@
+import { plainMethods } from '../../src-preload/contract/plan.ts'
 import { createHash } from 'node:crypto'
 import { cpSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -37,6 +38,7 @@ test('a project is opened, closed, moved and opened again', () => {
     checkpoint: summary.fingerprint,
     dataSet: null,
     format: null,
+    methods: plainMethods,
   })
   expect(store.write.pragma('journal_mode', { simple: true })).toBe('wal')
   expect(store.write.pragma('synchronous', { simple: true })).toBe(2)

@@ -10,18 +10,23 @@
 //
 //   | 8: u64 header length | JSON header | blocks |      a layer in blocks of a GGUF type: U8 [rows, bytes of a row]
 //   __metadata__: { "lathe": JSON of `blockSchema` below }
+//
+//   | 8: u64 header length | JSON header | parts |       a layer in a coding of its own (codings/): its parts by name
+//   __metadata__: { "lathe": JSON of `codedSchema` below }
 import { createHash } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { optionSchema, type Option } from '../../../src-preload/contract/plan.ts'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { SourceFile } from '../checkpoint/file.ts'
-import { readSafetensorsHeader } from '../checkpoint/safetensors-header.ts'
+import { readSafetensorsHeader, type SafetensorsEntry } from '../checkpoint/safetensors-header.ts'
 import { encodeSafetensors, type TensorToWrite } from '../checkpoint/safetensors.ts'
 import { packBits, packedBytes, unpackBits } from '../kernels/bits.ts'
 import { decodeScales, encodeScales } from '../kernels/float16.ts'
 import { type GgmlType, ggmlTypes, rowBytes } from '../kernels/ggml/types.ts'
-import { type BlockMatrix, type CompressedMatrix, isBlocks, type QuantizedMatrix } from './types.ts'
+import type { CodedMatrix, CodedPart } from './codings/define.ts'
+import { codingOf } from './codings/registry.ts'
+import { type BlockMatrix, type CompressedMatrix, isBlocks, isCoded, type QuantizedMatrix } from './types.ts'
 import { writeWhole } from './write.ts'
 
 const gridSchema = z.object({
@@ -49,6 +54,17 @@ const blockSchema = z.object({
   type: z.enum(Object.keys(ggmlTypes) as GgmlType[]),
 })
 
+const codedSchema = z.object({
+  artifact: z.literal(1),
+  layer: z.string(),
+  option: optionSchema,
+  methodVersion: z.int(),
+  rows: z.int().positive(),
+  cols: z.int().positive(),
+  coding: z.string(),
+  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+})
+
 export interface ArtifactMeta {
   layer: string
   option: Option
@@ -62,7 +78,7 @@ export function writeArtifact(
   q: CompressedMatrix,
   meta: ArtifactMeta,
 ): { sha256: string; path: string; bytes: number } {
-  const contents = isBlocks(q) ? encodeBlocks(q, meta) : encodeGrid(q, meta)
+  const contents = isBlocks(q) ? encodeBlocks(q, meta) : isCoded(q) ? encodeCoded(q, meta) : encodeGrid(q, meta)
   const sha256 = createHash('sha256').update(contents).digest('hex')
   const path = join(folder, `${sha256}.safetensors`)
   if (!standsAlready(path, sha256, contents.length)) writeWhole(path, contents)
@@ -87,6 +103,10 @@ function encodeBlocks({ rows, cols, type, blocks }: BlockMatrix, meta: ArtifactM
   return encodeSafetensors({ blocks: { dtype: 'uint8', shape, data: blocks } }, { lathe: JSON.stringify(described) })
 }
 
+function encodeCoded({ parts, ...shape }: CodedMatrix, meta: ArtifactMeta): Uint8Array {
+  return encodeSafetensors(parts, { lathe: JSON.stringify(codedSchema.parse({ artifact: 1, ...meta, ...shape })) })
+}
+
 /** The layer as it was written. Faults 'not-found', 'disk', or 'bad-input' when the bytes are not those its name says. */
 export function readArtifact(path: string): CompressedMatrix {
   const bytes = readAll(path)
@@ -100,6 +120,7 @@ export function readArtifact(path: string): CompressedMatrix {
     return bytes.subarray(entry.begin, entry.end)
   }
   const described = parseJson(metadata.get('lathe') ?? '')
+  if (codedSchema.safeParse(described).success) return readCoded(path, described, bytes, entries)
   return entries.some(({ name }) => name === 'blocks')
     ? readBlocks(path, described, part)
     : readGrid(path, described, part)
@@ -112,6 +133,22 @@ function readBlocks(path: string, description: unknown, part: Part): BlockMatrix
   const width = rowBytes(type, cols)
   if (!Number.isInteger(width)) throw damaged(path, `${cols} columns are no whole ${type} blocks`)
   return { rows, cols, type, blocks: part('blocks', rows * width).slice() }
+}
+
+function readCoded(
+  path: string,
+  description: unknown,
+  bytes: Uint8Array,
+  entries: readonly SafetensorsEntry[],
+): CodedMatrix {
+  const { rows, cols, coding, settings } = described(path, codedSchema, description)
+  const parts: Record<string, CodedPart> = {}
+  for (const { name, dtype, shape, begin, end } of entries)
+    parts[name] = { dtype, shape, data: bytes.slice(begin, end) }
+  const matrix = { rows, cols, coding, settings, parts }
+  const fault = codingOf(matrix).fault(matrix)
+  if (fault !== null) throw damaged(path, fault)
+  return matrix
 }
 
 function readGrid(path: string, description: unknown, part: Part): QuantizedMatrix {

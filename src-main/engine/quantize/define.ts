@@ -1,5 +1,9 @@
 import { z } from 'zod'
 import { Fault } from '../../../src-preload/contract/fault.ts'
+import type { MethodUse, Option } from '../../../src-preload/contract/plan.ts'
+import type { DeviceId } from '../../../src-preload/contract/project.ts'
+import type { Layer } from '../checkpoint/network.ts'
+import type { Hessian } from '../kernels/linear/types.ts'
 import type { MethodBase } from '../method.ts'
 import type { WeightRows } from './rows.ts'
 import type { CompressedMatrix } from './types.ts'
@@ -8,6 +12,12 @@ export interface QuantizeContext {
   layer: string // for messages
   /** How much each input channel matters, [cols], >= 0: the squared error of column c is weighted by it. Default: all 1. */
   importance?: Float32Array
+  /** What is known of the inputs, for methods that need 'hessian': one, or one for each group of a convolution, whose
+   *  output channels are split evenly among them. */
+  hessians?: readonly Hessian[]
+  seed?: number // of methods that draw; default 0
+  device?: DeviceId // where matrix products may run; default: the CPU
+  notify?: (notice: string) => void // what a person should hear: damping raised, a fallback taken
   threads?: number // default: all cores; the result is the same for any number
   progress?: (fraction: number) => void
 }
@@ -17,9 +27,25 @@ export interface Quantizer<
   R extends CompressedMatrix = CompressedMatrix,
 > extends MethodBase<P> {
   family: 'quantize'
+  /** The option that stores what a plain one (`rtn`, `ggml`) stores, with codes chosen by this method; its `form` is the
+   *  plain one's id, its `bits` the same. Null where there is none. It may name another quantizer that does for this form
+   *  what is asked (error feedback in GGUF blocks). */
+  twin?(plain: Option, parameters: z.output<P>): Option | null
+  /** What it offers for a layer in forms of its own. */
+  options?(layer: Layer, parameters: z.output<P>): Option[]
+  /** How calibration rows are weighed in the Hessian; absent: all alike. */
+  tokens?(parameters: z.output<P>): TokenWeighting | null
+  /** Rewritings that belong before it: chosen with it, and free to be taken out again. */
+  prepare?: readonly MethodUse[]
   /** Reads the weights by row blocks, so that memory holds the result and one block. Faults on weights that are not
    *  finite and on parameters that do not fit the schema. */
-  apply(source: WeightRows, parameters: z.output<P>, context: QuantizeContext): R
+  apply(source: WeightRows, parameters: z.output<P>, context: QuantizeContext): R | Promise<R>
+}
+
+/** Importance of tokens (calibration rows) for RSQ-like methods; strategies in engine/calibrate/tokens. */
+export interface TokenWeighting {
+  strategy: string
+  parameters: Record<string, number>
 }
 
 /** A quantizer with its parameters checked at the door. */

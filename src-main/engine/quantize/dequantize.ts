@@ -3,7 +3,8 @@ import { decodeBlocks } from '../kernels/ggml/decode.ts'
 import { rowBytes } from '../kernels/ggml/types.ts'
 import { openKernel } from '../kernels/load.ts'
 import { eachBlock, rowsPerBlock, type WeightRows } from './rows.ts'
-import { type BlockMatrix, type CompressedMatrix, isBlocks, type WeightMatrix } from './types.ts'
+import { codingOf } from './codings/registry.ts'
+import { type BlockMatrix, type CompressedMatrix, isBlocks, isCoded, type WeightMatrix } from './types.ts'
 
 interface DequantizeExports {
   dequantizeRows(
@@ -23,6 +24,7 @@ let kernel: Arena<DequantizeExports> | null = null
 /** Rows [begin, end) as weights, row-major: (code - zero) * scale in one float32 product, or what the blocks stand for. */
 export function dequantizeRows(q: CompressedMatrix, begin: number, end: number): Float32Array {
   if (isBlocks(q)) return decodeBlocks(q.type, blocksOf(q, begin, end))
+  if (isCoded(q)) return codingOf(q).decode(q, begin, end)
   const weights = new Float32Array((end - begin) * q.cols)
   const step = rowsPerBlock(q.cols)
   for (let from = begin; from < end; from += step) {
@@ -70,6 +72,11 @@ function layRows(q: CompressedMatrix, begin: number, end: number) {
   if (isBlocks(q)) {
     const [address = 0, original = 0, out = 0] = arena.lay(count * 4, count * 4, 16)
     decodeBlocks(q.type, blocksOf(q, begin, end), arena.floats(address, count))
+    return { arena, address, original, out }
+  }
+  if (isCoded(q)) {
+    const [address = 0, original = 0, out = 0] = arena.lay(count * 4, count * 4, 16)
+    arena.floats(address, count).set(codingOf(q).decode(q, begin, end))
     return { arena, address, original, out }
   }
   const perTensor = q.granularity === 'tensor'

@@ -1,7 +1,7 @@
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Layer } from '../checkpoint/network.ts'
-import type { QuantizeContext } from './define.ts'
+import type { QuantizeContext, Quantizer } from './define.ts'
 import { quantizers } from './registry.ts'
 import { rowsOf, type WeightRows } from './rows.ts'
 import type { CompressedMatrix, WeightMatrix } from './types.ts'
@@ -55,17 +55,33 @@ function groupSizeOf({ role, cols, op }: Layer): number | null {
   return paddedBits(64) <= paddedBits(32) ? 64 : 32
 }
 
+export function quantizerOf(option: Pick<Option, 'method'>, layer: string): Quantizer {
+  const quantizer = quantizers.find(({ id }) => id === option.method)
+  if (quantizer) return quantizer
+  throw new Fault('bad-arguments', `Layer ${layer}: there is no quantizer "${option.method}".`, {
+    hint: `Known: ${quantizers.map(({ id }) => id).join(', ')}. "keep" needs no quantizer.`,
+  })
+}
+
 /** Carries out an option other than keep. `matrix` is [rows, cols] in memory, or read row block by row block. */
-export function applyOption(
+export async function applyOption(
+  matrix: WeightMatrix | WeightRows,
+  option: Option,
+  context: QuantizeContext = { layer: 'weight' },
+): Promise<CompressedMatrix> {
+  const source = 'read' in matrix ? matrix : rowsOf(matrix)
+  return quantizerOf(option, context.layer).apply(source, { ...option.parameters, bits: option.bits }, context)
+}
+
+/** The same for methods that need weights only and answer at once, as plain conversion does. */
+export function applyPlain(
   matrix: WeightMatrix | WeightRows,
   option: Option,
   context: QuantizeContext = { layer: 'weight' },
 ): CompressedMatrix {
-  const quantizer = quantizers.find(({ id }) => id === option.method)
-  if (quantizer === undefined)
-    throw new Fault('bad-arguments', `Layer ${context.layer}: there is no quantizer "${option.method}".`, {
-      hint: `Known: ${quantizers.map(({ id }) => id).join(', ')}. "keep" needs no quantizer.`,
-    })
   const source = 'read' in matrix ? matrix : rowsOf(matrix)
-  return quantizer.apply(source, { ...option.parameters, bits: option.bits }, context)
+  const parameters = { ...option.parameters, bits: option.bits }
+  const made = quantizerOf(option, context.layer).apply(source, parameters, context)
+  if (!(made instanceof Promise)) return made
+  throw new Fault('unsupported', `Layer ${context.layer}: ${option.id} needs a run, not a plain conversion.`)
 }

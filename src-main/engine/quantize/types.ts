@@ -1,4 +1,5 @@
 import type { GgmlType } from '../kernels/ggml/types.ts'
+import type { CodedMatrix } from './codings/define.ts'
 
 // The canonical form of a quantized weight: what every quantizer makes, every artifact stores, every exporter packs.
 
@@ -36,6 +37,7 @@ export interface BlockMatrix {
 }
 
 /** What a quantizer makes, an artifact stores and an exporter packs. */
-export type CompressedMatrix = QuantizedMatrix | BlockMatrix
+export type CompressedMatrix = QuantizedMatrix | BlockMatrix | CodedMatrix
 
 export const isBlocks = (matrix: CompressedMatrix): matrix is BlockMatrix => 'blocks' in matrix
+export const isCoded = (matrix: CompressedMatrix): matrix is CodedMatrix => 'coding' in matrix

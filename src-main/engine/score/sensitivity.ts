@@ -45,7 +45,8 @@ export async function measureSensitivity(
   const notices: string[] = []
   const progress = countdown(layers, offered, context)
   if (dataset === null || network.graph === null) {
-    const measured = layers.map((layer) => weightErrors(network, layer, offered, progress))
+    const measured: LayerLosses[] = []
+    for (const layer of layers) measured.push(await weightErrors(network, layer, offered, progress))
     return { layers: measured, samples: 0, source: 'weight error only (no data)', notices }
   }
   const { graph } = network
@@ -57,7 +58,7 @@ export async function measureSensitivity(
     try {
       for (const layer of together) {
         const losses: LayerLosses['losses'] = []
-        for (const { option, error, weight } of candidatesOf(network, layer, offered)) {
+        for await (const { option, error, weight } of candidatesOf(network, layer, offered)) {
           const loss = weight === null ? 0 : await suffix.loss(layer, weight)
           losses.push({ option: option.id, loss, error })
           progress(layer)
@@ -103,21 +104,26 @@ interface Candidate {
   weight: WeightMatrix | null // null: the original
 }
 
-function* candidatesOf(network: Network, layer: Layer, offered: Offered): Generator<Candidate> {
+async function* candidatesOf(network: Network, layer: Layer, offered: Offered): AsyncGenerator<Candidate> {
   const matrix = readMatrix(network, layer)
   for (const option of offered.options.get(layer.name) ?? []) {
     if (option.method === 'keep') {
       yield { option, error: 0, weight: null }
       continue
     }
-    const q = applyOption(matrix, option, contextFor(layer, option, offered.importance))
+    const q = await applyOption(matrix, option, contextFor(layer, option, offered.importance))
     yield { option, error: weightError(rowsOf(matrix), q).relative, weight: dequantize(q) }
   }
 }
 
-function weightErrors(network: Network, layer: Layer, offered: Offered, progress: (layer: Layer) => void): LayerLosses {
+async function weightErrors(
+  network: Network,
+  layer: Layer,
+  offered: Offered,
+  progress: (layer: Layer) => void,
+): Promise<LayerLosses> {
   const losses: LayerLosses['losses'] = []
-  for (const { option, error } of candidatesOf(network, layer, offered)) {
+  for await (const { option, error } of candidatesOf(network, layer, offered)) {
     losses.push({ option: option.id, loss: error, error })
     progress(layer)
   }

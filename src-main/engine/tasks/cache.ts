@@ -4,7 +4,8 @@ import type { Layer, Network } from '../checkpoint/network.ts'
 import { openNetwork } from '../checkpoint/open.ts'
 import { openDataset } from '../data/open.ts'
 import type { Dataset } from '../data/types.ts'
-import type { DataReference } from '../protocol.ts'
+import { prepareNetwork } from '../prepare/apply.ts'
+import type { DataReference, Prepared } from '../protocol.ts'
 
 const keep = 3
 
@@ -12,6 +13,7 @@ interface Entry {
   network: Network
   stamp: string // sizes and times of its files when it was opened
   datasets: Map<string, { dataset: Dataset; stamp: string }>
+  prepared: { key: string; network: Network } | null // the last rewriting asked for; closes with the network
 }
 
 const entries = new Map<string, Entry>() // oldest first
@@ -34,7 +36,7 @@ const entryOf = (path: string): Entry => {
   known?.network.source.close()
   entries.delete(path)
   const network = openNetwork(path)
-  const entry: Entry = { network, stamp: stampOf(network.files), datasets: new Map() }
+  const entry: Entry = { network, stamp: stampOf(network.files), datasets: new Map(), prepared: null }
   entries.set(path, entry)
   for (const [oldest, old] of entries) {
     if (entries.size <= keep) break
@@ -44,8 +46,14 @@ const entryOf = (path: string): Entry => {
   return entry
 }
 
-/** An open network, kept between tasks until its files change. The cache closes it, never the task. */
-export const cachedNetwork = (path: string): Network => entryOf(path).network
+/** An open network, kept between tasks until its files change, after the given rewritings. The cache closes it, never the task. */
+export function cachedNetwork(path: string, prepared: readonly Prepared[] = []): Network {
+  const entry = entryOf(path)
+  if (prepared.length === 0) return entry.network
+  const key = JSON.stringify(prepared)
+  if (entry.prepared?.key !== key) entry.prepared = { key, network: prepareNetwork(entry.network, prepared) }
+  return entry.prepared.network
+}
 
 /** Its data set; null stays null. */
 export async function cachedDataset(checkpoint: string, reference: DataReference): Promise<Dataset> {

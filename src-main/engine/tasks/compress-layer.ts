@@ -10,12 +10,12 @@ import { contextFor } from '../quantize/weighted.ts'
 import { cachedNetwork, layerOf } from './cache.ts'
 
 /** Carries out one option on one layer and keeps the result as an artifact. */
-export function compressLayer(
+export async function compressLayer(
   args: Tasks['compressLayer']['args'],
   context: TaskContext,
-): Tasks['compressLayer']['result'] {
+): Promise<Tasks['compressLayer']['result']> {
   const { option } = args
-  const network = cachedNetwork(args.checkpoint)
+  const network = cachedNetwork(args.checkpoint, args.prepared)
   const layer = layerOf(network, args.layer)
   const quantizer = quantizers.find(({ id }) => id === option.method)
   if (!layer.compressible || !quantizer)
@@ -24,8 +24,9 @@ export function compressLayer(
     })
   const source = weightRows(network, layer)
   const importance = args.importance === null ? null : readImportance(args.importance, network)
-  const quantized = applyOption(source, option, {
+  const quantized = await applyOption(source, option, {
     ...contextFor(layer, option, importance),
+    seed: args.seed,
     progress: (fraction) => context.progress({ fraction: fraction * 0.9, step: layer.name }),
   })
   const { relative } = weightError(source, quantized)

@@ -17,10 +17,11 @@ export async function evaluate(
   args: Tasks['evaluate']['args'],
   context: TaskContext,
 ): Promise<Tasks['evaluate']['result']> {
-  const { checkpoint, artifacts, part, device } = args
-  const network = cachedNetwork(checkpoint)
+  const { checkpoint, prepared, artifacts, part, device } = args
+  const network = cachedNetwork(checkpoint, artifacts === null ? [] : prepared)
   const dataset = await cachedDataset(checkpoint, args.data)
   const overrides = artifacts === null ? null : overridesOf(network, artifacts)
-  const against = args.against === null ? undefined : cachedNetwork(args.against)
+  const rewritten = artifacts !== null && prepared.length > 0 ? cachedNetwork(checkpoint) : undefined
+  const against = args.against === null ? rewritten : cachedNetwork(args.against)
   return evaluateNetwork({ network, dataset, part, overrides, against, device }, context)
 }

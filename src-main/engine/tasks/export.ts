@@ -18,8 +18,8 @@ export async function exportVariant(
   args: Tasks['export']['args'],
   context: TaskContext,
 ): Promise<Tasks['export']['result']> {
-  const { checkpoint, artifacts, format, path, data, overwrite, plannedBytes, parameters, card } = args
-  const network = cachedNetwork(checkpoint)
+  const { checkpoint, prepared, artifacts, format, path, data, overwrite, plannedBytes, parameters, card } = args
+  const network = cachedNetwork(checkpoint, prepared)
   const dataset = data === null ? null : await cachedDataset(checkpoint, data)
   return exporterOf(format).write(
     { network, artifacts, path, dataset, overwrite, plannedBytes, parameters, card },

@@ -12,8 +12,8 @@ export async function importance(
   args: Tasks['importance']['args'],
   context: TaskContext,
 ): Promise<Tasks['importance']['result']> {
-  const { checkpoint, data, samples, device, folder } = args
-  const network = cachedNetwork(checkpoint)
+  const { checkpoint, prepared, data, samples, device, folder } = args
+  const network = cachedNetwork(checkpoint, prepared)
   const dataset = await cachedDataset(checkpoint, data)
   const measured = await measureImportance({ network, dataset, samples, device }, context)
   const chunkSize = Number(/\d+/.exec(dataset.unit)?.[0] ?? 1) // 'windows of 256 tokens'

@@ -4,7 +4,7 @@ import { readMatrix } from '../../../src-main/engine/checkpoint/weights.ts'
 import type { BytePlan } from '../../../src-main/engine/export/define.ts'
 import type { Artifact } from '../../../src-main/engine/protocol.ts'
 import { writeArtifact } from '../../../src-main/engine/quantize/artifact.ts'
-import { applyOption } from '../../../src-main/engine/quantize/options.ts'
+import { applyPlain } from '../../../src-main/engine/quantize/options.ts'
 
 /** Artifacts of a recipe that gives each layer the option `choose` names, and the bytes the plan promises for it. */
 export function compress(network: Network, plan: BytePlan, folder: string, choose: (layer: number) => number) {
@@ -17,7 +17,7 @@ export function compress(network: Network, plan: BytePlan, folder: string, choos
     if (layer === undefined || option === undefined) throw new Error(`${name} has no such option`)
     plannedBytes += option.bytes
     if (option.method === 'keep') return
-    const q = applyOption(readMatrix(network, layer), option, { layer: name })
+    const q = applyPlain(readMatrix(network, layer), option, { layer: name })
     artifacts.push({
       layer: name,
       option,

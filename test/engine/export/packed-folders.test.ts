@@ -10,7 +10,7 @@ import { openDataset } from '../../../src-main/engine/data/open.ts'
 import { clearOutputCache } from '../../../src-main/engine/evaluate/cache.ts'
 import { evaluateNetwork } from '../../../src-main/engine/evaluate/evaluate.ts'
 import { dequantize } from '../../../src-main/engine/quantize/dequantize.ts'
-import { applyOption, rtnOption } from '../../../src-main/engine/quantize/options.ts'
+import { applyPlain, rtnOption } from '../../../src-main/engine/quantize/options.ts'
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import { dataPath, hasData } from '../../helpers/data.ts'
 import { awqWeights, gptqWeights, packedWeights } from '../packed/plain.ts'
@@ -80,7 +80,7 @@ describe.skipIf(!hasData)('a plain conversion', () => {
         for (const [name, option] of options) {
           const layer = network.layers.find((each) => each.name === name)
           if (!layer) throw new Error(name)
-          const meant = dequantize(applyOption(readMatrix(network, layer), option, { layer: name })).data
+          const meant = dequantize(applyPlain(readMatrix(network, layer), option, { layer: name })).data
           // Bit by bit takes its time: one block of the larger model tells as much as eight.
           if (model === 'novels-5m' && layer.block !== 3) continue
           const plain = plainly(id, tensors, name.slice(0, -'.weight'.length), layer, option)

@@ -11,7 +11,7 @@ import { openPacked } from '../../../src-main/engine/export/safetensors/read.ts'
 import { verifyPacked } from '../../../src-main/engine/export/safetensors/verify.ts'
 import { artifactReader } from '../../../src-main/engine/export/onnx/weights.ts'
 import { safetensors } from '../../../src-main/engine/export/safetensors/safetensors.ts'
-import { applyOption } from '../../../src-main/engine/quantize/options.ts'
+import { applyPlain } from '../../../src-main/engine/quantize/options.ts'
 import { readArtifact, writeArtifact } from '../../../src-main/engine/quantize/artifact.ts'
 import { dequantize, weightError } from '../../../src-main/engine/quantize/dequantize.ts'
 import { dataPath, hasData } from '../../helpers/data.ts'
@@ -87,7 +87,7 @@ test('zero points, and one scale for the whole tensor, come back too', async () 
       .map((layer) => {
         const parameters = { granularity, groupSize: 32, symmetric: false }
         const option = { id: `rtn-5-${granularity}`, method: 'rtn', bits: 5, parameters }
-        const q = applyOption(readMatrix(network, layer), option, { layer: layer.name })
+        const q = applyPlain(readMatrix(network, layer), option, { layer: layer.name })
         const meta = { layer: layer.name, option, methodVersion: 1 }
         return { layer: layer.name, option, relativeError: 0, ...writeArtifact(folder, q, meta) }
       })

@@ -6,7 +6,7 @@ import { toFloat32 } from '../../../src-main/engine/checkpoint/convert.ts'
 import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
 import { readMatrix } from '../../../src-main/engine/checkpoint/weights.ts'
 import { dequantize } from '../../../src-main/engine/quantize/dequantize.ts'
-import { applyOption, rtnOption } from '../../../src-main/engine/quantize/options.ts'
+import { applyPlain, rtnOption } from '../../../src-main/engine/quantize/options.ts'
 import { dataPath, hasData } from '../../helpers/data.ts'
 import { familyCases, writeGoldenFolder } from '../families/golden.ts'
 import { quiet, temporaryFolder } from '../score/network.ts'
@@ -69,7 +69,7 @@ test('weights whose tensor is the transpose come out in the tensor’s own order
   await exporterNamed('safetensors-float').write(args, quiet)
   const tensors = plainTensors(join(args.path, 'model.safetensors'))
   for (const layer of turned) {
-    const { data, rows, cols } = dequantize(applyOption(readMatrix(network, layer), rtnOption(3, 32)))
+    const { data, rows, cols } = dequantize(applyPlain(readMatrix(network, layer), rtnOption(3, 32)))
     const bytes = tensors.get(layer.name)?.bytes ?? new Uint8Array(0)
     const found = toFloat32(bytes, layer.dtype)
     expect(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { readArtifact, writeArtifact } from '../../../src-main/engine/quantize/artifact.ts'
-import { applyOption, rtnOption } from '../../../src-main/engine/quantize/options.ts'
+import { applyPlain, rtnOption } from '../../../src-main/engine/quantize/options.ts'
 import type { QuantizedMatrix } from '../../../src-main/engine/quantize/types.ts'
 import { gridOf } from '../../helpers/matrix.ts'
 import { gaussianMatrix } from '../kernels/random.ts'
@@ -16,7 +16,7 @@ const option = rtnOption(3, 32)
 const meta = { layer: 'model.layers.0.mlp.up_proj.weight', option, methodVersion: 1 }
 const sample = (parameters = {}, spread = 0.02): QuantizedMatrix =>
   gridOf(
-    applyOption(gaussianMatrix(9, 70, 3, spread), { ...option, parameters: { ...option.parameters, ...parameters } }),
+    applyPlain(gaussianMatrix(9, 70, 3, spread), { ...option, parameters: { ...option.parameters, ...parameters } }),
   )
 
 test.each([

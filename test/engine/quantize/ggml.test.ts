@@ -9,7 +9,7 @@ import { readArtifact, writeArtifact } from '../../../src-main/engine/quantize/a
 import { asGrid, hasGrid } from '../../../src-main/engine/quantize/as-grid.ts'
 import { dequantize, dequantizeRows, weightError } from '../../../src-main/engine/quantize/dequantize.ts'
 import type { Option } from '../../../src-preload/contract/plan.ts'
-import { applyOption } from '../../../src-main/engine/quantize/options.ts'
+import { applyPlain } from '../../../src-main/engine/quantize/options.ts'
 import { rowsOf } from '../../../src-main/engine/quantize/rows.ts'
 import { type BlockMatrix, isBlocks, type WeightMatrix } from '../../../src-main/engine/quantize/types.ts'
 import { faultOf } from '../checkpoint/temporary.ts'
@@ -30,7 +30,7 @@ const withoutSigns = ({ data }: { data: Float32Array }) => data.map((value) => v
 
 function blocksOf(matrix: WeightMatrix, type: GgmlType, importance?: Float32Array): BlockMatrix {
   const weighted = importance !== undefined
-  const made = applyOption(matrix, optionOf(type, weighted), { layer: 'a', ...(weighted ? { importance } : {}) })
+  const made = applyPlain(matrix, optionOf(type, weighted), { layer: 'a', ...(weighted ? { importance } : {}) })
   if (!isBlocks(made)) throw new Error('no blocks')
   return made
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
 import { readMatrix } from '../../../src-main/engine/checkpoint/weights.ts'
 import { weightError } from '../../../src-main/engine/quantize/dequantize.ts'
-import { applyOption, optionsFor, optionWidths } from '../../../src-main/engine/quantize/options.ts'
+import { applyPlain, optionsFor, optionWidths } from '../../../src-main/engine/quantize/options.ts'
 import { rowsOf } from '../../../src-main/engine/quantize/rows.ts'
 import { dataPath, hasData } from '../../helpers/data.ts'
 import { gridOf } from '../../helpers/matrix.ts'
@@ -31,7 +31,7 @@ test.skipIf(!hasData).each(models)(
         let before = Infinity
         const errors = new Map<number, number>() // of each width's first option
         for (const option of optionsFor(layer).filter(({ method }) => method !== 'keep')) {
-          const q = gridOf(applyOption(rows, option, { layer: layer.name }))
+          const q = gridOf(applyPlain(rows, option, { layer: layer.name }))
           const { squaredError, squares } = weightError(rows, q)
           expect(q.scaleType).toBe('float16')
           const coarser = errors.get(option.bits)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Layer } from '../../../src-main/engine/checkpoint/network.ts'
 import { describeMethod } from '../../../src-main/engine/method.ts'
-import { applyOption, optionsFor } from '../../../src-main/engine/quantize/options.ts'
+import { applyPlain, optionsFor } from '../../../src-main/engine/quantize/options.ts'
 import { quantizers } from '../../../src-main/engine/quantize/registry.ts'
 import { gaussianMatrix } from '../kernels/random.ts'
 import { gridOf } from '../../helpers/matrix.ts'
@@ -60,14 +60,14 @@ test.each([
 test('options are carried out as they say', () => {
   const matrix = gaussianMatrix(16, 100, 1)
   for (const option of optionsFor(layer({ rows: 16, cols: 100 })).filter(({ method }) => method !== 'keep')) {
-    const q = gridOf(applyOption(matrix, option))
+    const q = gridOf(applyPlain(matrix, option))
     expect(q.bits).toBe(option.bits)
     expect(q.symmetric).toBe(true)
     const groupSize = option.parameters.groupSize === 32 ? 32 : 64
     expect([q.granularity, q.groupSize, q.groups]).toEqual(['group', groupSize, groupSize === 32 ? 4 : 2])
     expect(q.zeros.every((zero) => zero === 2 ** (option.bits - 1))).toBe(true)
   }
-  expect(() => applyOption(matrix, { id: 'x', method: 'magic', bits: 4, parameters: {} }, { layer: 'a.b' })).toThrow(
+  expect(() => applyPlain(matrix, { id: 'x', method: 'magic', bits: 4, parameters: {} }, { layer: 'a.b' })).toThrow(
     'Layer a.b: there is no quantizer "magic".',
   )
 })

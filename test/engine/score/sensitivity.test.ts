@@ -7,7 +7,7 @@ import type { Dataset } from '../../../src-main/engine/data/types.ts'
 import { createJudge } from '../../../src-main/engine/evaluate/judge.ts'
 import { segment } from '../../../src-main/engine/graph/segment.ts'
 import { dequantize } from '../../../src-main/engine/quantize/dequantize.ts'
-import { applyOption, optionsFor } from '../../../src-main/engine/quantize/options.ts'
+import { applyPlain, optionsFor } from '../../../src-main/engine/quantize/options.ts'
 import { openSession } from '../../../src-main/engine/runtime/session.ts'
 import { measureSensitivity } from '../../../src-main/engine/score/sensitivity.ts'
 import { dataPath, hasData } from '../../helpers/data.ts'
@@ -17,7 +17,7 @@ import { imageData, quiet, residualNetwork } from './network.ts'
 async function lossByHand(network: Network, dataset: Dataset, layer: Layer, bits: number, samples: number) {
   const option = optionsFor(layer).find((one) => one.bits === bits)
   if (option === undefined || network.graph === null) throw new Error('no such option')
-  const weight = toMemoryOrder(layer, dequantize(applyOption(readMatrix(network, layer), option)))
+  const weight = toMemoryOrder(layer, dequantize(applyPlain(readMatrix(network, layer), option)))
   const overrides = new Map([[layer.name, weight]])
   const judge = await createJudge(network, { device: 'cpu', notify: () => undefined })
   const graph = segment(network.graph, { outputs: [judge.value] })

@@ -1,3 +1,4 @@
+import { methodsSchema, plainMethods } from '../../../src-preload/contract/plan.ts'
 import type { ChannelName, ParsedArguments, Result } from '../../../src-preload/contract/channels.ts'
 import { channels } from '../../../src-preload/contract/channels.ts'
 import type { Transport } from '../../../src-preload/contract/client.ts'
@@ -29,6 +30,7 @@ export function emptyProject(): Project {
     name: 'novels-5m',
     device: 'cpu',
     format: 'onnx',
+    methods: plainMethods,
     checkpoint: made.checkpoint,
     data: null,
     scores: [],
@@ -226,6 +228,7 @@ export function createDouble(start: Project = emptyProject()): Double {
     'project.forget': () => ({}),
     'project.setDevice': ({ device }) => change({ device }),
     'project.setFormat': ({ format }) => change({ format }),
+    'project.setMethods': ({ methods }) => change({ methods: methodsSchema.parse(methods) }),
     'project.setData': ({ path }) => {
       if (path?.includes('missing'))
         throw new Fault('not-found', 'There is no data at this path.', {

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import { readArtifact, writeArtifact } from '../../quantize/artifact.ts'
-import { applyOption } from '../../quantize/options.ts'
+import { applyPlain } from '../../quantize/options.ts'
 import type { CompressedMatrix } from '../../quantize/types.ts'
 import { contextFor } from '../../quantize/weighted.ts'
 import type { Network } from '../../checkpoint/network.ts'
@@ -41,7 +41,7 @@ export function compressLayers(
     progress(index / missing.length, `compressing ${name}`)
     const [layer, option] = [layerOf.get(name), options?.get(name)]
     if (!layer || !option) throw unknownLayer(network, name)
-    const made = applyOption(weightRows(network, layer), option, contextFor(layer, option, importance ?? null))
+    const made = applyPlain(weightRows(network, layer), option, contextFor(layer, option, importance ?? null))
     pathOf.set(name, writeArtifact(scratch, made, { layer: name, option, methodVersion: 1 }).path)
   })
   let last: { name: string; matrix: CompressedMatrix } | null = null

@@ -10,7 +10,7 @@ import { sharedBytes } from '../../kernels/pool.ts'
 import { type GgmlType, rowBytes } from '../../kernels/ggml/types.ts'
 import type { Artifact } from '../../protocol.ts'
 import { readArtifact } from '../../quantize/artifact.ts'
-import { isBlocks } from '../../quantize/types.ts'
+import { isBlocks, isCoded } from '../../quantize/types.ts'
 import { contextFor } from '../../quantize/weighted.ts'
 import type { Importance } from '../define.ts'
 import type { ChosenPart, ChosenTensor } from './choose.ts'
@@ -78,6 +78,7 @@ export function artifactBlocks(
   shape: { type: GgmlType; cols: number },
 ): Uint8Array {
   const found = readArtifact(path)
+  if (isCoded(found)) throw noPlace(name, found.coding)
   const matrix = isBlocks(found) ? found : packGrid(found, name)
   const wanted = { ...shape, rows }
   for (const field of ['type', 'rows', 'cols'] as const) {
@@ -89,6 +90,12 @@ export function artifactBlocks(
   }
   return matrix.blocks
 }
+
+const noPlace = (name: string, coding: string): Fault =>
+  new Fault('unsupported', `${name} is coded as ${coding}, which a GGUF file cannot hold.`, {
+    hint: 'Plan again for this format.',
+    data: { tensor: name, found: coding },
+  })
 
 function storedRows(network: Network, info: TensorInfo, range: { begin: number; end: number }): Uint8Array {
   const bytes = network.source.readStored?.(info.name, range)

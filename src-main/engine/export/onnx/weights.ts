@@ -1,12 +1,12 @@
 import { weightReader, toMemoryOrder, weightRows } from '../../checkpoint/weights.ts'
 import type { Layer, Network } from '../../checkpoint/network.ts'
 import { readArtifact } from '../../quantize/artifact.ts'
-import { applyOption } from '../../quantize/options.ts'
+import { applyPlain } from '../../quantize/options.ts'
 import { contextFor } from '../../quantize/weighted.ts'
 import type { ExportArguments } from '../define.ts'
 import { dequantize } from '../../quantize/dequantize.ts'
 import { asGrid } from '../../quantize/as-grid.ts'
-import { type CompressedMatrix, isBlocks, type QuantizedMatrix } from '../../quantize/types.ts'
+import { type CompressedMatrix, isBlocks, isCoded, type QuantizedMatrix } from '../../quantize/types.ts'
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { WeightReader } from '../../runtime/types.ts'
 import type { Assembled } from './assemble.ts'
@@ -27,7 +27,7 @@ export function artifactReader({ network, artifacts, options, importance }: Comp
     const layer = layerOf.get(name)
     const option = options?.get(name)
     if (path === undefined && option !== undefined && layer !== undefined) {
-      const made = applyOption(weightRows(network, layer), option, contextFor(layer, option, importance ?? null))
+      const made = applyPlain(weightRows(network, layer), option, contextFor(layer, option, importance ?? null))
       const q = gridOf(made, name)
       last = { layer: name, q }
       return q
@@ -46,9 +46,9 @@ export function artifactReader({ network, artifacts, options, importance }: Comp
 
 /** Blocks of a GGUF type that are a uniform grid pass; the others only GGUF can hold. */
 function gridOf(matrix: CompressedMatrix, layer: string): QuantizedMatrix {
-  const grid = isBlocks(matrix) ? asGrid(matrix) : matrix
+  const grid = isBlocks(matrix) ? asGrid(matrix) : isCoded(matrix) ? null : matrix
   if (grid !== null) return grid
-  const type = isBlocks(matrix) ? matrix.type : ''
+  const type = isBlocks(matrix) ? matrix.type : isCoded(matrix) ? matrix.coding : ''
   throw new Fault('unsupported', `Layer ${layer} is in ${type} blocks, which only a GGUF file can hold.`, {
     hint: 'Export the variant as GGUF, or plan again with the options of this format.',
     data: { tensor: layer, found: type },

@@ -12,7 +12,7 @@ import { decodeBlocks } from '../../../../src-main/engine/kernels/ggml/decode.ts
 import { encodeRows } from '../../../../src-main/engine/kernels/ggml/encode.ts'
 import { type GgmlType, writableTypes } from '../../../../src-main/engine/kernels/ggml/types.ts'
 import { dequantize } from '../../../../src-main/engine/quantize/dequantize.ts'
-import { applyOption, rtnOption } from '../../../../src-main/engine/quantize/options.ts'
+import { applyPlain, rtnOption } from '../../../../src-main/engine/quantize/options.ts'
 import { writeArtifact } from '../../../../src-main/engine/quantize/artifact.ts'
 import type { Option } from '../../../../src-preload/contract/plan.ts'
 import { temporaryFolder } from '../../checkpoint/temporary.ts'
@@ -173,7 +173,7 @@ test('artifacts: blocks and grids that are blocks are written as they are', asyn
   const artifacts = [...choices].map(([name, option]) => {
     const layer = network.layers.find((each) => each.name === name)
     if (!layer) throw new Error(name)
-    const q = applyOption(readMatrix(network, layer), option, { layer: name })
+    const q = applyPlain(readMatrix(network, layer), option, { layer: name })
     const made = writeArtifact(artifactFolder, q, { layer: name, option, methodVersion: 1 })
     return { artifact: { layer: name, option, relativeError: 0, ...made }, q }
   })
@@ -202,7 +202,7 @@ test('experts share a tensor and its type: the widest that one of them asks for'
     return layer
   }
   const option = rtnOption(4, 32)
-  const q = applyOption(readMatrix(network, layerOf(network, expert(2))), option, { layer: expert(2) })
+  const q = applyPlain(readMatrix(network, layerOf(network, expert(2))), option, { layer: expert(2) })
   const made = writeArtifact(folder, q, { layer: expert(2), option, methodVersion: 1 })
   const artifacts = [{ layer: expert(2), option, relativeError: 0, ...made }]
   const options = new Map([

@@ -11,7 +11,7 @@ import { gguf } from '../../../../src-main/engine/export/gguf/gguf.ts'
 import { ggmlOption } from '../../../../src-main/engine/export/gguf/types.ts'
 import { onnx } from '../../../../src-main/engine/export/onnx/onnx.ts'
 import { writeArtifact } from '../../../../src-main/engine/quantize/artifact.ts'
-import { applyOption } from '../../../../src-main/engine/quantize/options.ts'
+import { applyPlain } from '../../../../src-main/engine/quantize/options.ts'
 import { dataPath, hasData } from '../../../helpers/data.ts'
 import { temporaryFolder } from '../../checkpoint/temporary.ts'
 
@@ -24,7 +24,7 @@ function variantOf(network: Network, folder: string) {
     .filter(({ compressible }) => compressible)
     .map((layer, i) => {
       const option = ggmlOption(types[i % types.length] ?? 'Q8_0')
-      const matrix = applyOption(weightRows(network, layer), option, { layer: layer.name })
+      const matrix = applyPlain(weightRows(network, layer), option, { layer: layer.name })
       const made = writeArtifact(folder, matrix, { layer: layer.name, option, methodVersion: 1 })
       return { layer: layer.name, option, relativeError: 0, ...made }
     })

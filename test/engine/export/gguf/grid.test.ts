@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { packedGridType, packGrid } from '../../../../src-main/engine/export/gguf/grid.ts'
 import { decodeBlocks } from '../../../../src-main/engine/kernels/ggml/decode.ts'
 import { dequantize } from '../../../../src-main/engine/quantize/dequantize.ts'
-import { applyOption, rtnOption } from '../../../../src-main/engine/quantize/options.ts'
+import { applyPlain, rtnOption } from '../../../../src-main/engine/quantize/options.ts'
 import { faultOf } from '../../checkpoint/temporary.ts'
 import { gaussianMatrix } from '../../kernels/random.ts'
 import { gridOf } from '../../../helpers/matrix.ts'
@@ -13,7 +13,7 @@ const wanted = { 2: 'Q4_0', 3: 'Q4_0', 4: 'Q4_0', 5: 'Q5_0', 6: 'Q8_0', 7: 'Q8_0
 test.each(widths)('%i bits: groups of 32, of 64 and whole rows become blocks without another rounding', (bits) => {
   for (const groupSize of [32, 64, null]) {
     const option = rtnOption(bits, groupSize)
-    const q = gridOf(applyOption(gaussianMatrix(7, 192, bits), option))
+    const q = gridOf(applyPlain(gaussianMatrix(7, 192, bits), option))
     const packed = packGrid(q, 'layer')
     expect(packed.type).toBe(wanted[bits])
     expect(packedGridType(option, 192)).toBe(wanted[bits])
@@ -25,10 +25,10 @@ test('grids that no block holds are refused, never rounded again', () => {
   expect(packedGridType(rtnOption(4, 32, false), 64)).toBeNull()
   expect(packedGridType(rtnOption(4, 32), 40)).toBeNull()
   expect(packedGridType(rtnOption(4, 16), 64)).toBeNull()
-  const affine = gridOf(applyOption(gaussianMatrix(4, 64, 1), rtnOption(4, 32, false)))
+  const affine = gridOf(applyPlain(gaussianMatrix(4, 64, 1), rtnOption(4, 32, false)))
   expect(faultOf(() => packGrid(affine, 'a')).code).toBe('unsupported')
   const tiny = gaussianMatrix(4, 64, 1, 1e-12) // scales below float16
-  const wide = gridOf(applyOption(tiny, rtnOption(4, 32)))
+  const wide = gridOf(applyPlain(tiny, rtnOption(4, 32)))
   expect(wide.scaleType).toBe('float32')
   expect(faultOf(() => packGrid(wide, 'a')).code).toBe('unsupported')
 })

@@ -1,0 +1,4 @@
+import type { Preparation } from './define.ts'
+
+/** Every rewriting Lathe knows, exact ones and those of activations. Adding one costs a file and a line here. */
+export const preparations: readonly Preparation[] = []

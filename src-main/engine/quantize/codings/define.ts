@@ -1,0 +1,30 @@
+import type { DataType } from '../../graph/ir.ts'
+
+/** One stored part of a coded weight; all bytes count. */
+export interface CodedPart {
+  dtype: DataType
+  shape: number[]
+  data: Uint8Array // raw little-endian bytes
+}
+
+/** A weight in a coding of its own: named parts, and a coding (registry.ts) that knows what they stand for. */
+export interface CodedMatrix {
+  rows: number
+  cols: number
+  coding: string // id of the coding
+  settings: Record<string, string | number | boolean>
+  parts: Record<string, CodedPart>
+}
+
+/** How parts become weights. One file each, one line in the registry. */
+export interface Coding {
+  id: string
+  title: string
+  /** Rows [begin, end) as weights, row-major. */
+  decode(matrix: CodedMatrix, begin: number, end: number): Float32Array
+  /** What is wrong with parts and settings read from a file, in words; null when nothing. Everything `decode` relies on. */
+  fault(matrix: CodedMatrix): string | null
+}
+
+export const codedBytes = ({ parts }: CodedMatrix): number =>
+  Object.values(parts).reduce((sum, { data }) => sum + data.byteLength, 0)

@@ -1,0 +1,14 @@
+import { Fault } from '../../../../src-preload/contract/fault.ts'
+import type { CodedMatrix, Coding } from './define.ts'
+
+/** Every coding Lathe knows. Adding one costs a file and a line here. */
+export const codings: readonly Coding[] = []
+
+export function codingOf({ coding }: Pick<CodedMatrix, 'coding'>): Coding {
+  const found = codings.find(({ id }) => id === coding)
+  if (found) return found
+  throw new Fault('bad-input', `There is no coding "${coding}" in this Lathe.`, {
+    hint: 'The file was made by a newer Lathe; use that one.',
+    data: { found: coding },
+  })
+}

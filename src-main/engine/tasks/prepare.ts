@@ -1,0 +1,22 @@
+import { Fault } from '../../../src-preload/contract/fault.ts'
+import { preparationOf } from '../prepare/apply.ts'
+import { writeMeasured } from '../prepare/measured.ts'
+import type { TaskContext, Tasks } from '../protocol.ts'
+import { cachedDataset, cachedNetwork } from './cache.ts'
+
+/** Measures what a rewriting needs and keeps it as a file. */
+export async function prepare(
+  args: Tasks['prepare']['args'],
+  context: TaskContext,
+): Promise<Tasks['prepare']['result']> {
+  const { checkpoint, prepared, method, parameters, data, samples, seed, device, folder } = args
+  const preparation = preparationOf(method)
+  if (!preparation.measure)
+    throw new Fault('bad-arguments', `${preparation.title} measures nothing.`, {
+      data: { field: 'method', found: method },
+    })
+  const network = cachedNetwork(checkpoint, prepared)
+  const dataset = await cachedDataset(checkpoint, data)
+  const measured = await preparation.measure({ network, dataset, samples, seed, device }, parameters, context)
+  return writeMeasured(folder, measured)
+}
