@@ -1,5 +1,6 @@
 import { Fault } from '../../../../src-preload/contract/fault.ts'
-import type { CodedMatrix, Coding } from './define.ts'
+import type { Option } from '../../../../src-preload/contract/plan.ts'
+import type { CodedForm, CodedMatrix, Coding } from './define.ts'
 
 /** Every coding Lathe knows. Adding one costs a file and a line here. */
 export const codings: readonly Coding[] = []
@@ -11,4 +12,13 @@ export function codingOf({ coding }: Pick<CodedMatrix, 'coding'>): Coding {
     hint: 'The file was made by a newer Lathe; use that one.',
     data: { found: coding },
   })
+}
+
+/** The coded form that an option gives a weight of this shape; null for options whose result is a grid or blocks. */
+export function codedFormOf(option: Option, shape: { rows: number; cols: number }): CodedForm | null {
+  for (const coding of codings) {
+    const found = coding.form?.(option, shape)
+    if (found) return found
+  }
+  return null
 }
