@@ -2,14 +2,16 @@
 import type { Arena } from './arena.ts'
 import { type BlockExports, type BlockRows, encodeBookChunk, encodeChunk } from './block-job.ts'
 import type { CodebookExports } from './codebook-job.ts'
+import { levelChunk, type LevelRows, type LevelsExports } from './levels-job.ts'
 import { type GridRows, quantizeChunk, type QuantizeExports } from './search.ts'
 
 /** A thread's own instance of a kernel, opened once. */
 export type OpenKernel = (name: string) => Arena<unknown>
 
-export const threadKernels = ['quantize', 'ggml-encode', 'ggml-codebook'] as const
+export const threadKernels = ['quantize', 'ggml-encode', 'ggml-codebook', 'levels'] as const
 
-export type Job = { job: 'quantize'; rows: GridRows } | { job: 'blocks'; rows: BlockRows }
+export type Job =
+  { job: 'quantize'; rows: GridRows } | { job: 'blocks'; rows: BlockRows } | { job: 'levels'; rows: LevelRows }
 
 /** One job shared among threads. They claim chunks with an atomic counter. */
 export type Task = Job & {
@@ -34,6 +36,7 @@ export function runChunks(open: OpenKernel, task: Task): void {
  *  so any number of threads gives the same bytes. */
 function workOn(open: OpenKernel, task: Task, chunk: number): number {
   if (task.job === 'quantize') return quantizeChunk(open('quantize') as Arena<QuantizeExports>, task.rows, chunk)
+  if (task.job === 'levels') return levelChunk(open('levels') as Arena<LevelsExports>, task.rows, chunk)
   const kernel = open('ggml-encode') as Arena<BlockExports>
   const { rows } = task
   const { codebook } = rows
