@@ -94,6 +94,19 @@ export interface ImagePreprocess {
   scale: number[]
 }
 
+/** What a graph rounds beside its weights, where a rewriting of family 'activate' made it so. */
+export interface Rounding {
+  method: string
+  title: string
+  what: 'activations' | 'cache'
+  type: 'int' | 'float'
+  bits: number
+  scale: 'token' | 'tensor' | 'channel' | 'group' | 'cross' // what shares one
+  dynamic: boolean // found while running, not calibrated
+  symmetric: boolean
+  layers: string[] // whose inputs are rounded
+}
+
 export interface Network {
   path: string
   name: string
@@ -120,6 +133,7 @@ export interface Network {
   /** The same language model with key-value cache inputs and outputs, as generators want it (families/cached.ts); absent
    *  where the family has no such form. */
   cached?: () => Graph
+  rounding?: readonly Rounding[]
   notices: string[]
   card: Record<string, string>
   files: string[] // every file the checkpoint is made of, absolute

@@ -1,0 +1,29 @@
+// What the emitted graphs compute, as plain loops in float32 arithmetic: for tests.
+const { fround, abs, floor, max, min } = Math
+
+/** To the nearest whole number, ties to the even one. */
+export function even(x: number): number {
+  const low = floor(x)
+  if (x - low !== 0.5) return Math.round(x)
+  return low % 2 === 0 ? low : low + 1
+}
+
+/** The largest magnitude, at least 1e-30. */
+export const largest = (x: Float32Array): number => x.reduce((found, value) => max(found, abs(value)), fround(1e-30))
+
+/** Numbers that share one scale, range / (2^(bits-1) - 1). */
+export function symmetricRef(x: Float32Array, range: number, bits: number): Float32Array {
+  const top = 2 ** (bits - 1) - 1
+  const scale = fround(range / top)
+  return x.map((value) => fround(max(-top, min(top, even(fround(value / scale)))) * scale))
+}
+
+/** [rows, cols], one scale a row. */
+export function tokensRef(x: Float32Array, cols: number, bits: number): Float32Array {
+  const out = new Float32Array(x.length)
+  for (let at = 0; at < x.length; at += cols) {
+    const row = x.subarray(at, at + cols)
+    out.set(symmetricRef(row, largest(row), bits), at)
+  }
+  return out
+}
