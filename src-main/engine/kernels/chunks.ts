@@ -4,14 +4,18 @@ import { type BlockExports, type BlockRows, encodeBookChunk, encodeChunk } from 
 import type { CodebookExports } from './codebook-job.ts'
 import { levelChunk, type LevelRows, type LevelsExports } from './levels-job.ts'
 import { type GridRows, quantizeChunk, type QuantizeExports } from './search.ts'
+import { vectorChunk, vectorKernels, type VectorRows } from './vectors-job.ts'
 
 /** A thread's own instance of a kernel, opened once. */
 export type OpenKernel = (name: string) => Arena<unknown>
 
-export const threadKernels = ['quantize', 'ggml-encode', 'ggml-codebook', 'levels'] as const
+export const threadKernels = ['quantize', 'ggml-encode', 'ggml-codebook', 'levels', 'pvq', 'kmeans', 'select'] as const
 
 export type Job =
-  { job: 'quantize'; rows: GridRows } | { job: 'blocks'; rows: BlockRows } | { job: 'levels'; rows: LevelRows }
+  | { job: 'quantize'; rows: GridRows }
+  | { job: 'blocks'; rows: BlockRows }
+  | { job: 'levels'; rows: LevelRows }
+  | { job: 'vectors'; rows: VectorRows }
 
 /** One job shared among threads. They claim chunks with an atomic counter. */
 export type Task = Job & {
@@ -35,6 +39,7 @@ export function runChunks(open: OpenKernel, task: Task): void {
 /** One chunk's work: the flat index of the first weight that does not fit, or -1. Every chunk is independent of the others,
  *  so any number of threads gives the same bytes. */
 function workOn(open: OpenKernel, task: Task, chunk: number): number {
+  if (task.job === 'vectors') return vectorChunk(open(vectorKernels[task.rows.kind]), task.rows, chunk)
   if (task.job === 'quantize') return quantizeChunk(open('quantize') as Arena<QuantizeExports>, task.rows, chunk)
   if (task.job === 'levels') return levelChunk(open('levels') as Arena<LevelsExports>, task.rows, chunk)
   const kernel = open('ggml-encode') as Arena<BlockExports>
