@@ -1,6 +1,9 @@
 import { z } from 'zod'
-import { optionSchema } from '../../src-preload/contract/plan.ts'
+import { type Methods, optionSchema, plainMethods } from '../../src-preload/contract/plan.ts'
+import { quantizers } from '../engine/quantize/registry.ts'
 import { readProbe, saveProbe } from '../store/probes.ts'
+import { canonicalJson } from '../store/recipes.ts'
+import { recipeSeed } from './recipe-methods.ts'
 import { type AppContext, ask } from './context.ts'
 import { checkpointPath, type OpenProject, subjectOf } from './projects.ts'
 import { latheVersion } from './info.ts'
@@ -15,46 +18,64 @@ export type Candidates = z.infer<typeof candidatesSchema>
 
 const known = new WeakMap<OpenProject, Map<string, Candidates>>()
 const asked = new WeakMap<OpenProject, Map<string, Promise<Candidates>>>()
-const keyOf = (checkpoint: string, format: string): string => `${format} ${checkpoint}`
+
+/** What of the methods changes which options there are, and their bytes: rewritings that add or remove tensors, and a
+ *  quantizer with forms of its own. '' for plain ones. */
+const shapeOf = ({ quantizer, prepare }: Methods): string => {
+  const own = quantizer !== null && quantizers.some(({ id, options }) => id === quantizer.method && options)
+  return own || prepare.length > 0 ? canonicalJson({ quantizer: own ? quantizer : null, prepare }) : ''
+}
+const keyOf = (checkpoint: string, format: string, shape: string): string => `${format} ${checkpoint} ${shape}`
 const mapOf = <V>(maps: WeakMap<OpenProject, Map<string, V>>, project: OpenProject): Map<string, V> => {
   const found = maps.get(project) ?? new Map<string, V>()
   maps.set(project, found)
   return found
 }
 
-const probeOf = (checkpoint: string, format: string) => ({
+const probeOf = (checkpoint: string, format: string, shape: string) => ({
   checkpoint,
   data: '',
   kind: `candidates:${format}`,
-  key: `${latheVersion()} ${quantizerVersions()}`,
+  key: `${latheVersion()} ${quantizerVersions()}${shape === '' ? '' : ` ${shape}`}`,
   version: 1,
 })
 
 /** From memory or from the store; null until `loadCandidates` was called once for this checkpoint and format. */
-export function knownCandidates(project: OpenProject, checkpoint: string, format: string): Candidates | null {
+export function knownCandidates(
+  project: OpenProject,
+  checkpoint: string,
+  format: string,
+  shape = '',
+): Candidates | null {
   const memory = mapOf(known, project)
-  const key = keyOf(checkpoint, format)
-  const found = memory.get(key) ?? readProbe(project.store.read, probeOf(checkpoint, format), candidatesSchema)
+  const key = keyOf(checkpoint, format, shape)
+  const found = memory.get(key) ?? readProbe(project.store.read, probeOf(checkpoint, format, shape), candidatesSchema)
   if (found) memory.set(key, found)
   return found
 }
 
 /** From memory, from the store, or from the engine; kept in both. */
-export async function loadCandidates(context: AppContext, project: OpenProject, format: string): Promise<Candidates> {
+export async function loadCandidates(
+  context: AppContext,
+  project: OpenProject,
+  format: string,
+  methods: Methods = plainMethods,
+): Promise<Candidates> {
   const subject = subjectOf(project)
   const { checkpoint } = subject.row
-  const key = keyOf(checkpoint, format)
+  const shape = shapeOf(methods)
+  const key = keyOf(checkpoint, format, shape)
   const running = mapOf(asked, project)
-  const found = knownCandidates(project, checkpoint, format) ?? running.get(key)
+  const found = knownCandidates(project, checkpoint, format, shape) ?? running.get(key)
   if (found) return found
   const load = async (): Promise<Candidates> => {
     const candidates = await ask(context, 'options', {
       checkpoint: checkpointPath(project, subject),
       format,
-      prepared: [],
-      quantizer: null,
+      prepared: methods.prepare.map((use) => ({ ...use, seed: recipeSeed, file: null })), // bytes need no measurements
+      quantizer: shape === '' ? null : methods.quantizer,
     })
-    saveProbe(project.store.write, { ...probeOf(checkpoint, format), value: candidates })
+    saveProbe(project.store.write, { ...probeOf(checkpoint, format, shape), value: candidates })
     mapOf(known, project).set(key, candidates)
     return candidates
   }

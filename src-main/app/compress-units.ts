@@ -1,71 +1,81 @@
-import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { isWeighted, type Option, type Recipe } from '../../src-preload/contract/plan.ts'
+import { isWeighted, type Recipe } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Artifact } from '../engine/protocol.ts'
-import type { Unit } from '../jobs/work.ts'
-import { canonicalJson } from '../store/recipes.ts'
+import type { Unit, UnitContext } from '../jobs/work.ts'
 import { readStep, saveStep } from '../store/steps.ts'
 import { hasArtifact } from './artifact-step.ts'
 import { importanceUnit } from './importance-unit.ts'
+import { isSequential, type LayerStep, layerSteps } from './layer-steps.ts'
+import { pieceUnits } from './piece-units.ts'
+import { prepareKeys, preparedOf, prepareUnits } from './prepare-units.ts'
 import type { OpenProject, Subject } from './projects.ts'
-import { versionOfQuantizer } from './method.ts'
+import { dataOfRecipe } from './recipe-data.ts'
+import { methodsOfRecipe } from './recipe-methods.ts'
 
 const resultSchema = z.object({ relativeError: z.number() })
 
-interface Step {
-  layer: string
-  option: Option
-  key: string
-}
+/** Steps whose files a recipe's variant is made of. */
+export const stepKeys = (recipe: Recipe): string[] => [
+  ...layerSteps(recipe).map(({ key }) => key),
+  ...prepareKeys(recipe),
+]
 
-/** A step's key says all that its bytes depend on, so recipes that agree on a layer share its artifact. */
-function stepsOf(recipe: Recipe): Step[] {
-  const steps: Step[] = []
-  for (const { name, option } of recipe.layers) {
-    if (option.method === 'keep') continue
-    const identity = {
-      task: 'compressLayer',
-      checkpoint: recipe.checkpoint.fingerprint,
-      layer: name,
-      option,
-      version: versionOfQuantizer(option.method),
-      seed: recipe.seed,
-      data: isWeighted(option) ? recipe.data : undefined,
-    }
-    const key = `compress-${createHash('sha256').update(canonicalJson(identity)).digest('hex')}`
-    steps.push({ layer: name, option, key })
-  }
-  return steps
-}
-
-export const stepKeys = (recipe: Recipe): string[] => stepsOf(recipe).map(({ key }) => key)
-
-/** One unit per layer the recipe changes, after the one that measures what weighted options need. */
-export function compressUnits(
+/** Units that make a recipe's layers: what has to be measured first, then one unit a layer, or one a piece of the network
+ *  where layers are compressed in sequence. */
+export async function compressUnits(
   project: OpenProject,
   recipe: Recipe,
-  args: { subject: Subject; checkpoint: string; run: string | null },
-): Unit[] {
-  const { store } = project
+  args: { subject: Subject; checkpoint: string; run: string | null; work: UnitContext },
+): Promise<Unit[]> {
   const { subject, checkpoint } = args
-  const parameters = new Map(subject.checkpoint.summary.layers.map((layer) => [layer.name, layer.parameters]))
-  const steps = stepsOf(recipe)
+  const steps = layerSteps(recipe)
   const weighted = steps.filter(({ option }) => isWeighted(option))
   const importance =
-    weighted.length === 0 ? null : importanceUnit(project, { subject, checkpoint, data: dataOf(recipe) })
-  const layers = steps.map(({ layer, option, key }): Unit => ({
+    weighted.length === 0 ? null : importanceUnit(project, { subject, checkpoint, data: dataOfRecipe(recipe), recipe })
+  const { engine, hooks } = args.work
+  const first = prepareUnits(project, recipe, { subject, checkpoint })
+  let layers: Unit[]
+  if (isSequential(recipe)) {
+    // How the network is cut does not depend on what the rewritings measure.
+    const prepared = methodsOfRecipe(recipe).prepare.map((use) => ({ ...use, seed: recipe.seed, file: null }))
+    const { pieces } = await engine.run('pieces', { checkpoint, prepared }, hooks)
+    layers = pieceUnits(project, recipe, { ...args, pieces, importance: () => importance?.file() ?? null })
+  } else layers = steps.map((step) => layerUnit(project, recipe, step, args, importance))
+  if (!importance) return [...first, ...layers]
+  // Where every layer is there, what it was made with need not be.
+  const stand = async (): Promise<boolean> => {
+    for (const unit of layers) if (!(await unit.isDone())) return false
+    return true
+  }
+  return [
+    ...first, // an export or evaluation reads these again
+    { ...importance, isDone: async () => (await importance.isDone()) || (await stand()) },
+    ...layers,
+  ]
+}
+
+function layerUnit(
+  project: OpenProject,
+  recipe: Recipe,
+  { layer, option, key }: LayerStep,
+  args: { subject: Subject; checkpoint: string; run: string | null },
+  importance: { file(): string } | null,
+): Unit {
+  const { store } = project
+  const { summary } = args.subject.checkpoint
+  return {
     key,
     kind: 'compress',
     step: `${layer} → ${option.id}`,
-    weight: parameters.get(layer) ?? 1,
+    weight: summary.layers.find(({ name }) => name === layer)?.parameters ?? 1,
     isDone: () => hasArtifact(store, key),
     async run({ engine, hooks }) {
       const task = {
-        checkpoint,
-        prepared: [],
+        checkpoint: args.checkpoint,
+        prepared: preparedOf(project, recipe),
         layer,
         option,
         seed: recipe.seed,
@@ -85,29 +95,13 @@ export function compressUnits(
         result: { relativeError: artifact.relativeError },
       })
     },
-  }))
-  if (!importance) return layers
-  // Where every layer that wants it is there, it need not be.
-  const isNeeded = async (): Promise<boolean> => {
-    const wanting = layers.filter((_, index) => isWeighted(steps[index]?.option ?? { parameters: {} }))
-    for (const unit of wanting) if (!(await unit.isDone())) return true
-    return false
   }
-  return [{ ...importance, isDone: async () => (await importance.isDone()) || !(await isNeeded()) }, ...layers]
-}
-
-function dataOf(recipe: Recipe): string {
-  if (recipe.data !== undefined) return recipe.data
-  throw new Fault('bad-input', 'This recipe has weighted options, but does not say on which data.', {
-    hint: 'Plan again: Lathe writes it into the recipe.',
-    data: { field: 'data' },
-  })
 }
 
 /** The artifacts of a recipe whose units are done. Throws when one is missing. */
 export function artifactsOf(project: OpenProject, recipe: Recipe): Artifact[] {
   const { store } = project
-  return stepsOf(recipe).map(({ layer, option, key }) => {
+  return layerSteps(recipe).map(({ layer, option, key }) => {
     const step = readStep(store.read, { key })
     const path = step?.file ? join(store.artifacts, step.file) : null
     const stat = path ? statSync(path, { throwIfNoEntry: false }) : undefined

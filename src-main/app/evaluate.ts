@@ -59,7 +59,10 @@ export const prepareEvaluate =
     }
     const { variant, recipe } = requireVariant(project, args.variant)
     // Layers whose artifact was lost are made again; normally all are done.
-    const layers = compressUnits(project, recipe, { subject, checkpoint: path, run: null })
+    const layers = await compressUnits(project, recipe, {
+      ...{ subject, checkpoint: path, run: null },
+      work: unitContext,
+    })
     const candidate = { variant: { id: variant.id, recipe }, bytes: variant.bytes, name: variant.name }
     const unit = evaluateUnit(context, project, { ...common, candidate, against })
     return { units: [...layers, baseline, unit], finish: () => unit.id }

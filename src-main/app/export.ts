@@ -7,6 +7,8 @@ import type { Variant } from '../../src-preload/contract/results.ts'
 import type { Handlers } from '../../src-preload/contract/server.ts'
 import type { Prepare, Unit, Work } from '../jobs/work.ts'
 import { saveExport } from '../store/exports.ts'
+import { methodsOfRecipe } from './recipe-methods.ts'
+import { preparedOf } from './prepare-units.ts'
 import { loadCandidates } from './candidates.ts'
 import { cardRows } from './card.ts'
 import { artifactsOf, compressUnits } from './compress-units.ts'
@@ -46,8 +48,9 @@ async function plannedBytesOf(
   { recipe, variant, format }: { recipe: Recipe; variant: Variant; format: string },
 ): Promise<number> {
   if (format === variant.format) return variant.bytes
-  const chosen = new Map(recipe.layers.map(({ name, option }) => [name, option.id]))
-  const { baseBytes, layers } = await loadCandidates(context, project, format)
+  const chosen = new Map(recipe.layers.map(({ name, option }) => [name, option.form ?? option.id]))
+  const methods = methodsOfRecipe(recipe)
+  const { baseBytes, layers } = await loadCandidates(context, project, format, methods)
   let bytes = baseBytes
   for (const { name, options } of layers) {
     const option = options.find(({ id }) => id === (chosen.get(name) ?? 'keep'))
@@ -64,7 +67,7 @@ export const prepareExport =
     const project = context.projects.get(order.project)
     const { subject, path: checkpoint } = await verifiedSubject(project, unitContext)
     const { variant, recipe } = requireVariant(project, args.variant)
-    const layers = compressUnits(project, recipe, { subject, checkpoint, run: null })
+    const layers = await compressUnits(project, recipe, { subject, checkpoint, run: null, work: unitContext })
     const id = `export-${randomUUID()}`
     const target = await targetOf(context, args.path, await exportMethod(context, args.format))
     const plannedBytes = await plannedBytesOf(context, project, { recipe, variant, format: args.format })
@@ -79,7 +82,7 @@ export const prepareExport =
         if (!args.overwrite && !leftover) refuseTaken(target)
         const task = {
           checkpoint,
-          prepared: [],
+          prepared: preparedOf(project, recipe),
           artifacts: artifactsOf(project, recipe),
           format: args.format,
           path: args.path,

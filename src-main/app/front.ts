@@ -148,7 +148,10 @@ export const prepareFront =
     if (data) add(evaluateUnit(context, project, { subject, checkpoint: path, data, candidate: original(subject) }))
     for (const recipe of recipes) {
       const model = await checkRecipe(context, project, recipe)
-      const made = variantUnits(context, project, { recipe, name: null, job: order.id, checkpoint: path, model })
+      const made = await variantUnits(context, project, {
+        ...{ recipe, name: null, job: order.id, checkpoint: path, model },
+        work: unitContext,
+      })
       for (const unit of made.units) add(unit)
       if (!data) continue
       const candidate = { variant: { id: made.id, recipe }, bytes: made.bytes, name: made.name }

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Fault } from '../../src-preload/contract/fault.ts'
+import type { Recipe } from '../../src-preload/contract/plan.ts'
 import type { Unit } from '../jobs/work.ts'
-import { findDataSets, type StoredDataSet } from '../store/data-sets.ts'
 import { canonicalJson } from '../store/recipes.ts'
 import { readStep, saveStep } from '../store/steps.ts'
 import { hasArtifact } from './artifact-step.ts'
+import { dataSetOf } from './recipe-data.ts'
+import { preparedOf } from './prepare-units.ts'
+import { prepareIdentity } from './recipe-methods.ts'
 import { locateData, type OpenProject, type Subject } from './projects.ts'
 
 /** Fixed, so that a recipe need not say it: more samples move the means little. */
@@ -13,34 +16,26 @@ const mostSamples = 128
 /** Raised when the same data gives another file. */
 const version = 1
 
-/** Names a data set in recipes: its fingerprint, and how it is split where that is not the usual way. */
-export const dataIdentity = ({ summary, split }: Pick<StoredDataSet, 'summary' | 'split'>): string =>
-  split === 'auto' ? summary.fingerprint : `${summary.fingerprint} ${split}`
-
-/** The data set a recipe names: the project's own, or one it used before. */
-function dataSetOf(project: OpenProject, subject: Subject, identity: string): StoredDataSet {
-  const { dataSet } = subject
-  if (dataSet && dataIdentity(dataSet) === identity) return dataSet
-  const [fingerprint = '', split] = identity.split(' ')
-  const [found] = findDataSets(project.store.read, { fingerprint, split: split === 'none' ? 'none' : 'auto' })
-  if (found) return found
-  throw new Fault('bad-data', 'This recipe was made with calibration data that the project does not know.', {
-    hint: 'Choose that data for the project, or plan again.',
-    data: { expected: identity },
-  })
-}
-
 /** Measures how much each input channel matters, once for a checkpoint and its data; the file is an artifact of the project.
  *  Always on the CPU: another device's last digits would give other bytes for the same recipe. */
 export function importanceUnit(
   project: OpenProject,
-  args: { subject: Subject; checkpoint: string; data: string },
+  args: { subject: Subject; checkpoint: string; data: string; recipe?: Recipe }, // recipe: whose rewritings come first
 ): Unit & { file(): string } {
   const { store } = project
   const { subject, checkpoint } = args
   const dataSet = dataSetOf(project, subject, args.data)
   const samples = Math.min(mostSamples, Math.max(1, dataSet.summary.calibrate))
-  const identity = { task: 'importance', checkpoint: subject.row.checkpoint, data: args.data, samples, version }
+  const { recipe } = args
+  const rewritten = recipe ? prepareIdentity(recipe) : {}
+  const identity = {
+    task: 'importance',
+    checkpoint: subject.row.checkpoint,
+    data: args.data,
+    samples,
+    version,
+    ...rewritten,
+  }
   const key = `importance-${createHash('sha256').update(canonicalJson(identity)).digest('hex')}`
   return {
     key,
@@ -51,7 +46,7 @@ export function importanceUnit(
     async run({ engine, hooks }) {
       const task = {
         checkpoint,
-        prepared: [],
+        prepared: recipe ? preparedOf(project, recipe) : [],
         data: locateData(project, dataSet),
         samples,
         device: 'cpu' as const,

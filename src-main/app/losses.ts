@@ -1,3 +1,4 @@
+import type { Option } from '../../src-preload/contract/plan.ts'
 import type { Project } from '../../src-preload/contract/project.ts'
 import { listOptions, type OptionRow } from '../store/options.ts'
 import { offeredOptions } from '../engine/quantize/offered.ts'
@@ -13,7 +14,7 @@ export interface OptionLoss {
 }
 
 export interface Losses {
-  of(layer: string, option: string, bits: number): OptionLoss
+  of(layer: string, option: Pick<Option, 'id' | 'bits' | 'form'>): OptionLoss
   /** Where the numbers come from, in words. */
   source: string
   /** Standard deviation of ln(measured / predicted) to expect before any variant was measured. */
@@ -48,11 +49,15 @@ export function readLosses(project: OpenProject, subject: Subject): Losses {
   const samples = Math.min(...[...measured.values()].map((row) => row.samples))
   const first = measured.values().next().value ?? weightOnly.values().next().value
   return {
-    of(layer, option, bits) {
+    of(layer, { id: option, bits, form }) {
       if (option === 'keep') return { loss: 0, standardError: 0, measured: true }
       const row = measured.get(keyOf(layer, option))
       if (row) return { loss: positive(row.loss), standardError: positive(row.standardError ?? 0), measured: true }
-      const proxy = weightOnly.get(keyOf(layer, option))
+      // A better choice of codes costs at most what plain rounding to the same form costs, weighted where that was measured.
+      const twin =
+        form === undefined ? undefined : (measured.get(keyOf(layer, `${form}-w`)) ?? measured.get(keyOf(layer, form)))
+      if (twin) return { loss: positive(twin.loss), standardError: positive(twin.standardError ?? 0), measured: false }
+      const proxy = weightOnly.get(keyOf(layer, option)) ?? weightOnly.get(keyOf(layer, form ?? option))
       return {
         loss: scale * (shareOf(layer) * (proxy ? positive(proxy.error) : assumedError(bits))),
         standardError: 0,

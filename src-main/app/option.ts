@@ -12,7 +12,7 @@ export const optionHandlers = (context: AppContext): Pick<Handlers, 'option.list
     return model.layers.map((layer) => ({
       name: layer.name,
       options: layer.options.map((option) => {
-        const cost = losses.of(layer.name, option.id, option.bits)
+        const cost = losses.of(layer.name, option)
         return { ...plainOption(option), bytes: option.bytes, loss: cost.measured ? cost.loss : null }
       }),
     }))

@@ -1,14 +1,16 @@
-import type { Option, Recipe } from '../../src-preload/contract/plan.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { Methods, Option, Recipe } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { listEvaluationsOn } from '../store/evaluations.ts'
 import { get } from '../store/query.ts'
-import { readRecipe } from '../store/recipes.ts'
+import { canonicalJson, readRecipe } from '../store/recipes.ts'
 import { listVariants } from '../store/variants.ts'
-import { offeredOptions } from '../engine/quantize/offered.ts'
 import { calibrate, type Calibration } from './calibrate.ts'
 import { type Candidates, loadCandidates } from './candidates.ts'
 import type { AppContext } from './context.ts'
 import { type Losses, readLosses } from './losses.ts'
+import { methodsOfRecipe } from './recipe-methods.ts'
+import { everyOption, optionsUnder } from './offered.ts'
 import { canWeigh, planFormat, requireFormat } from './plan-format.ts'
 import { type OpenProject, type Subject, subjectOf } from './projects.ts'
 
@@ -25,6 +27,7 @@ export interface PlanLayer {
 export interface PlanModel {
   subject: Subject
   format: string // export format whose options and bytes these are
+  methods: Methods
   baseBytes: number
   layers: PlanLayer[]
   widths: number[] // ascending; 32 = keep
@@ -58,17 +61,19 @@ const stampOf = (project: OpenProject): string =>
 export async function planModel(
   context: AppContext,
   project: OpenProject,
-  { format = planFormat(subjectOf(project)), every = false } = {},
+  asked: { format?: string; methods?: Methods; every?: boolean } = {},
 ): Promise<PlanModel> {
-  const candidates = await loadCandidates(context, project, format)
+  const subject = subjectOf(project)
+  const { format = planFormat(subject), methods = subject.row.methods, every = false } = asked
+  const candidates = await loadCandidates(context, project, format, methods)
   const models = built.get(project) ?? new Map<string, Built>()
   built.set(project, models)
-  const key = `${format} ${every}`
+  const key = `${format} ${every} ${canonicalJson(methods)}`
   const version = versionOf(project)
   const known = models.get(key)
   if (known?.version === version) return known.model
   const stamp = stampOf(project)
-  const model = known?.stamp === stamp ? known.model : build(project, candidates, format, every)
+  const model = known?.stamp === stamp ? known.model : build(project, candidates, { format, methods, every })
   models.set(key, { version, stamp, model })
   return model
 }
@@ -78,22 +83,27 @@ export async function planModel(
 export async function recipeModel(context: AppContext, project: OpenProject, recipe: Recipe): Promise<PlanModel> {
   const subject = subjectOf(project)
   const format = recipe.format === undefined ? planFormat(subject) : requireFormat(subject, recipe.format)
-  const model = await planModel(context, project, { format })
+  const methods = methodsOfRecipe(recipe)
+  const model = await planModel(context, project, { format, methods })
   const offered = new Map(model.layers.map(({ name, options }) => [name, new Set(options.map(({ id }) => id))]))
   const isOffered = recipe.layers.every(({ name, option }) => offered.get(name)?.has(option.id) ?? true)
-  return isOffered ? model : planModel(context, project, { format, every: true })
+  return isOffered ? model : planModel(context, project, { format, methods, every: true })
 }
 
-function build(project: OpenProject, candidates: Candidates, format: string, every: boolean): PlanModel {
+function build(
+  project: OpenProject,
+  candidates: Candidates,
+  { format, methods, every }: { format: string; methods: Methods; every: boolean },
+): PlanModel {
   const subject = subjectOf(project)
   const losses = readLosses(project, subject)
   const parameters = new Map(subject.checkpoint.summary.layers.map((layer) => [layer.name, layer.parameters]))
   const layers = candidates.layers.map(({ name, options: all }): PlanLayer => {
     const weights = parameters.get(name) ?? 0
-    const options = (every ? all : offeredOptions(all, canWeigh(subject))).map((option) =>
+    const options = (every ? everyOption(all, methods) : optionsUnder(all, methods, canWeigh(subject))).map((option) =>
       option.method === 'keep' ? { ...option, bits: keptBits(option.bytes, weights) } : option,
     )
-    const costs = options.map((option) => losses.of(name, option.id, option.bits))
+    const costs = options.map((option) => losses.of(name, option))
     return {
       name,
       parameters: weights,
@@ -107,13 +117,14 @@ function build(project: OpenProject, candidates: Candidates, format: string, eve
   const model: PlanModel = {
     subject,
     format,
+    methods,
     baseBytes: candidates.baseBytes,
     layers,
     widths,
     calibration: calibrate([], losses.priorDeviation),
     source: losses.source,
   }
-  model.calibration = calibrate(measuredPoints(project, subject, losses), losses.priorDeviation)
+  model.calibration = calibrate(measuredPoints(project, subject, losses, methods), losses.priorDeviation)
   return model
 }
 
@@ -141,15 +152,20 @@ function measuredPoints(
   project: OpenProject,
   subject: Subject,
   losses: Losses,
+  methods: Methods,
 ): { predicted: number; measured: number }[] {
   const measured = measuredLosses(project, subject)
-  return listVariants(project.store.read).flatMap((variant) => {
+  const points = listVariants(project.store.read).flatMap((variant) => {
     const loss = measured.get(variant.id)
     const recipe = loss === undefined ? null : readRecipe(project.store.read, { id: variant.recipeId })
     if (loss === undefined || !recipe || recipe.checkpoint.fingerprint !== subject.row.checkpoint) return []
-    const costs = recipe.layers.map(({ name, option }) => losses.of(name, option.id, option.bits).loss)
-    return [{ predicted: costs.reduce((sum, cost) => sum + cost, 0), measured: loss }]
+    const costs = recipe.layers.map(({ name, option }) => losses.of(name, option).loss)
+    const predicted = costs.reduce((sum, cost) => sum + cost, 0)
+    return [{ predicted, measured: loss, alike: isDeepStrictEqual(methodsOfRecipe(recipe), methods) }]
   })
+  // Another quantizer is off by another factor: its points count only while there are none of this one.
+  const alike = points.filter((point) => point.alike)
+  return alike.length > 0 ? alike : points
 }
 
 /** Index of each layer's chosen option. A layer the recipe does not name is kept; an option this Lathe does not offer

@@ -12,6 +12,7 @@ import { insertProject, setDataSet, setDevice, setFormat, setMethods } from '../
 import { transaction } from '../store/query.ts'
 import { forgetProject, recentProjects, rememberProject } from '../store/recent.ts'
 import { inspectCheckpoint } from './checkpoint.ts'
+import { checkMethods } from './methods.ts'
 import { loadCandidates } from './candidates.ts'
 import type { AppContext } from './context.ts'
 import { describeData } from './data.ts'
@@ -121,8 +122,9 @@ export const projectHandlers = (
     setFormat(open.store.write, { format })
     return announce(context, open)
   },
-  'project.setMethods': async ({ project, methods }) => {
+  'project.setMethods': ({ project, methods }) => {
     const open = context.projects.get(project)
+    checkMethods(subjectOf(open), methods)
     setMethods(open.store.write, { methods })
     return announce(context, open)
   },

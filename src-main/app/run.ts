@@ -56,11 +56,18 @@ function checkOptions(model: PlanModel, recipe: Recipe): void {
 }
 
 /** Units that make a recipe's variant: its layers, and the row that says all are there. */
-export function variantUnits(
+export async function variantUnits(
   context: AppContext,
   project: OpenProject,
-  args: { recipe: Recipe; name: string | null; job: string; checkpoint: string; model: PlanModel },
-): { id: string; bytes: number; name: string; units: Unit[] } {
+  args: {
+    recipe: Recipe
+    name: string | null
+    job: string
+    checkpoint: string
+    model: PlanModel
+    work: UnitContext
+  },
+): Promise<{ id: string; bytes: number; name: string; units: Unit[] }> {
   const { recipe, model } = args
   const { format, subject } = model
   const { store } = project
@@ -71,7 +78,8 @@ export function variantUnits(
   const name = args.name ?? readVariant(store.read, { id })?.name ?? defaultName(sums.averageBits, uniform)
   const saved = saveRecipe(store.write, { recipe })
   const run = startRun(store.write, { recipe: saved, job: args.job })
-  const layers = compressUnits(project, recipe, { subject, checkpoint: args.checkpoint, run })
+  const { checkpoint, work } = args
+  const layers = await compressUnits(project, recipe, { subject, checkpoint, run, work })
   const row: Unit = {
     key: `variant-${saved}`,
     kind: 'variant',
@@ -121,7 +129,10 @@ export const prepareRun =
     const project = context.projects.get(order.project)
     const { subject, path } = await verifiedSubject(project, unitContext)
     const model = await checkRecipe(context, project, args.recipe)
-    const made = variantUnits(context, project, { ...args, job: order.id, checkpoint: path, model })
+    const made = await variantUnits(context, project, {
+      ...{ ...args, job: order.id, checkpoint: path, model },
+      work: unitContext,
+    })
     const units = [...made.units]
     if (args.evaluate && canEvaluate(subject)) {
       const common = { subject, checkpoint: path, data: requireData(project, subject) }

@@ -1,11 +1,9 @@
-import { type Budget, isWeighted, type Option, type Plan, type Recipe } from '../../src-preload/contract/plan.ts'
+import type { Budget, Option, Plan, Recipe } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { solve } from '../engine/allocate/knapsack.ts'
-import { dataIdentity } from './importance-unit.ts'
+import { dataIdentity } from './recipe-data.ts'
+import { isPlain, needsData, recipeSeed } from './recipe-methods.ts'
 import { bytesAtBits, type PlanLayer, type PlanModel, total, uniformChoice } from './plan-model.ts'
-
-/** Recipes that Lathe plans share one seed: the same plan is the same recipe. */
-const seed = 0
 
 export interface PlanRequest {
   budget: Budget
@@ -81,7 +79,10 @@ const tooSmall = (budgetBytes: number, smallest: number): Fault =>
     },
   )
 
-export const plainOption = ({ id, method, bits, parameters }: Option): Option => ({ id, method, bits, parameters })
+export const plainOption = ({ id, method, bits, parameters, form }: Option): Option => ({
+  ...{ id, method, bits, parameters },
+  ...(form !== undefined && { form }),
+})
 
 const chosenOption = (layer: PlanLayer, index: number | undefined): Option & { bytes: number } => {
   const option = layer.options[index ?? -1]
@@ -96,13 +97,16 @@ export function recipeOf(model: PlanModel, choice: Int32Array): Recipe {
     name: layer.name,
     option: plainOption(chosenOption(layer, choice[index])),
   }))
-  const weighted = dataSet !== null && layers.some(({ option }) => isWeighted(option))
+  const { methods } = model
+  const options = layers.map(({ option }) => option)
+  const calibrated = dataSet !== null && needsData(methods, options)
   return {
     lathe: 1,
     checkpoint: { name, fingerprint },
-    seed,
+    seed: recipeSeed,
     format: model.format,
-    ...(weighted ? { data: dataIdentity(dataSet) } : {}),
+    ...(isPlain(methods) ? {} : { methods }),
+    ...(calibrated ? { data: dataIdentity(dataSet) } : {}),
     layers,
   }
 }

@@ -62,6 +62,13 @@ const common = (command: Command): Command =>
     .addOption(new Option('--device <id>', 'where to run').choices(['cpu', 'webgpu', 'cuda', 'dml', 'coreml']))
     .addOption(new Option('--split <how>', 'none: evaluate on all samples').choices(['auto', 'none']))
 
+/** How weights are rounded, and what is done to the network before. */
+const methodOptions = (command: Command): Command =>
+  command
+    .option('--quantizer <id>', 'gptq, rsq, … (see lathe methods), parameters as gptq:actOrder=true; default: nearest')
+    .option('--prepare <id>', 'rewriting before rounding, parameters likewise; again for more, none for none', collect)
+    .option('--samples <n>', 'calibration samples of methods that need them', whole(1, 1_000_000))
+
 export function buildProgram(): Command {
   const program = new Command('lathe')
     .description('A workbench that makes neural networks smaller.')
@@ -70,6 +77,8 @@ export function buildProgram(): Command {
     .exitOverride()
   const verb = (signature: string, description: string) =>
     common(program.command(signature).description(description).exitOverride())
+
+  const methodVerb = (signature: string, description: string) => methodOptions(verb(signature, description))
 
   verb('inspect <model>', 'what is in a checkpoint: family, blocks, layers').action(inspect)
   verb('evaluate <model>', 'measure a checkpoint on data, alone or against another')
@@ -80,7 +89,7 @@ export function buildProgram(): Command {
     .option(data, dataHelp)
     .requiredOption('--method <id>', 'see lathe methods')
     .action(score)
-  verb('plan <model>', 'choose bits per layer under a budget')
+  methodVerb('plan <model>', 'choose bits per layer under a budget')
     .option(data, dataHelp)
     .option('--bits <average>', 'budget: as many bytes as this width for all layers', bits)
     .option('--bytes <size>', 'budget: size of the exported file in bytes', number(1, Number.MAX_SAFE_INTEGER))
@@ -95,8 +104,9 @@ export function buildProgram(): Command {
     .option('--format <id>', 'export format (default: the one the recipe was planned for)')
     .option('--param <key=value>', 'parameter of the export format; again for more', collect)
     .option('--overwrite', 'replace what is there')
+    .option('--no-evaluate', 'do not measure the result')
     .action(run)
-  verb('front <model>', 'predicted and measured accuracy against size')
+  methodVerb('front <model>', 'predicted and measured accuracy against size')
     .requiredOption(data, dataHelp)
     .option('--bits <range>', 'range of average bits', parseRange, [2, 8] as [number, number])
     .option('--points <n>', 'measured plans', whole(1, 64), 6)
@@ -104,7 +114,7 @@ export function buildProgram(): Command {
     .option('--format <id>', formatHelp)
     .option('--html <file>', 'write a page with the chart')
     .action(front)
-  verb('compress <model>', 'plan, run, evaluate and export in one')
+  methodVerb('compress <model>', 'plan, run, evaluate and export in one')
     .requiredOption(data, dataHelp)
     .requiredOption('--bits <average>', 'budget: as many bytes as this width for all layers', bits)
     .option('--uniform', 'one width for all layers')
@@ -112,6 +122,7 @@ export function buildProgram(): Command {
     .option('--param <key=value>', 'parameter of the export format; again for more', collect)
     .requiredOption('--out <path>', 'file or folder to write')
     .option('--overwrite', 'replace what is there')
+    .option('--no-evaluate', 'do not measure the result')
     .action(compress)
   verb('convert <model>', 'write a checkpoint in another format, without a plan')
     .requiredOption('--to <format>', 'gguf, onnx, … (see lathe methods)')

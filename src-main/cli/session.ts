@@ -1,10 +1,13 @@
 import { resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Client } from '../../src-preload/contract/client.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Job } from '../../src-preload/contract/job.ts'
 import type { MethodSummary } from '../../src-preload/contract/methods.ts'
+import { plainMethods } from '../../src-preload/contract/plan.ts'
 import type { DeviceId, Project } from '../../src-preload/contract/project.ts'
 import { type App, createApp } from '../app/create.ts'
+import { methodsAsked } from './methods.ts'
 import { createProgressLine } from './progress.ts'
 
 /** Options every verb knows. */
@@ -17,6 +20,10 @@ export interface CommonOptions {
   split?: 'auto' | 'none'
   /** Export format to plan for. */
   format?: string
+  /** How to round, and what to do before; see methodOptions of program.ts. */
+  quantizer?: string
+  prepare?: string[]
+  samples?: number
 }
 
 /** One run of the command line: the app, opened once, and the job it waits for. */
@@ -95,6 +102,10 @@ export async function openWork(
   const format = options.format ?? (options.project ? undefined : usual)
   if (format !== undefined && format !== project.format)
     project = await client.call('project.setFormat', { project: project.folder, format })
+  const asked = await methodsAsked(session, options)
+  const methods = asked ?? (options.project ? project.methods : plainMethods)
+  if (!isDeepStrictEqual(methods, project.methods))
+    project = await client.call('project.setMethods', { project: project.folder, methods })
   for (const notice of project.checkpoint.notices) session.say(`note: ${notice}`)
   if (data !== undefined) for (const notice of project.data?.notices ?? []) session.say(`note: ${notice}`)
   return project

@@ -3,6 +3,7 @@ import type { MethodSummary, ScoreResult } from '../../src-preload/contract/meth
 import type { MethodUse, Option } from '../../src-preload/contract/plan.ts'
 import type { Device, DeviceId } from '../../src-preload/contract/project.ts'
 import type { Conversion, ConversionPlan, Evaluation, ExportResult } from '../../src-preload/contract/results.ts'
+import type { ShootoutRow } from '../../src-preload/contract/shootout.ts'
 import type { CardRow } from './export/define.ts'
 import type { FaultShape } from '../../src-preload/contract/fault.ts'
 
@@ -72,6 +73,22 @@ export interface Tasks {
       notices: string[]
     }
   }
+  /** Options of quantizers (null: all of them) tried on one layer, each handed on as `row` of the progress when it is done.
+   *  Without data: their weight error only. */
+  shootout: {
+    args: {
+      checkpoint: string
+      prepared: Prepared[]
+      data: DataReference | null
+      layer: string
+      samples: number
+      device: DeviceId
+      seed: number
+      methods: string[] | null
+      skip: string[] // ids of options that need not be tried
+    }
+    result: { rows: ShootoutRow[] }
+  }
   /** What a rewriting has to measure, as a safetensors file named by its sha256 in `folder`. */
   prepare: {
     args: {
@@ -114,7 +131,7 @@ export interface Tasks {
   /** How a calibrated run is cut, in order: the layers of each piece, and its work in comparable units. */
   pieces: {
     args: { checkpoint: string; prepared: Prepared[] }
-    result: { pieces: { name: string; layers: string[] }[] }
+    result: { pieces: { name: string; layers: string[]; work: number }[] } // work for one sample
   }
   compressLayer: {
     args: {
@@ -194,6 +211,7 @@ export type TaskResult<N extends TaskName> = Tasks[N]['result']
 export interface TaskProgress {
   fraction: number // 0..1 of this task
   step: string
+  row?: ShootoutRow // of a shoot-out: done, and worth keeping whatever happens next
 }
 
 /** What a task may use from its host. */

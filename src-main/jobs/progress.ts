@@ -52,7 +52,7 @@ export function createProgress(
   const remaining = (): number | null => {
     let ms = 0
     for (const [index, unit] of units.entries()) {
-      if (done.has(index)) continue
+      if (done.has(index) || unit.weight === 0) continue // mere bookkeeping
       const perWeight = pace(unit.kind)
       if (perWeight === null) return null
       const left = index === running?.index ? 1 - running.fraction : 1

@@ -43,6 +43,7 @@ const model = (layers: PlanLayer[]): PlanModel => ({
     data: '',
   },
   format: 'onnx',
+  methods: plainMethods,
   baseBytes: 1_000,
   layers,
   widths,

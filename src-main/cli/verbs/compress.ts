@@ -12,6 +12,7 @@ interface Options extends CommonOptions {
   param?: string[]
   out: string
   overwrite?: boolean
+  evaluate: boolean
 }
 
 export const compress = (model: string, options: Options): Promise<void> =>
@@ -24,7 +25,7 @@ export const compress = (model: string, options: Options): Promise<void> =>
       ...options,
       format,
       parameters,
-      evaluate: true,
+      evaluate: options.evaluate,
     })
     const document = { ...delivery, plan: { predicted: plan.predicted, layers: plan.layers } }
     print(options, document, () => deliveryWords(delivery))

@@ -15,6 +15,7 @@ interface Options extends CommonOptions {
   format?: string
   param?: string[]
   overwrite?: boolean
+  evaluate: boolean
 }
 
 const mostRecipeBytes = 64 * 2 ** 20
@@ -71,7 +72,7 @@ export const run = (model: string, options: Options): Promise<void> =>
       ...options,
       format,
       parameters,
-      evaluate: options.data !== undefined,
+      evaluate: options.data !== undefined && options.evaluate,
     })
     print(options, delivery, () => deliveryWords(delivery))
   })

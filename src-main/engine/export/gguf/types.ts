@@ -54,8 +54,8 @@ export const ggmlOption = (type: GgmlType, weighted = false): Option => ({
   parameters: { type, ...(weighted ? { weighted } : {}) },
 })
 
-/** The type an option asks for; null for 'keep' and for options of other methods. */
+/** The type an option asks for, whichever quantizer chooses the codes; null for 'keep' and for options of other forms. */
 export function typeOfOption({ method, parameters }: Option): GgmlType | null {
   const { type } = parameters
-  return method === 'ggml' && typeof type === 'string' && Object.hasOwn(ggmlTypes, type) ? (type as GgmlType) : null
+  return method !== 'keep' && typeof type === 'string' && Object.hasOwn(ggmlTypes, type) ? (type as GgmlType) : null
 }

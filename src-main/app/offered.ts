@@ -1,0 +1,48 @@
+import type { Methods, Option } from '../../src-preload/contract/plan.ts'
+import { Fault } from '../../src-preload/contract/fault.ts'
+import type { Quantizer } from '../engine/quantize/define.ts'
+import { offeredOptions } from '../engine/quantize/offered.ts'
+import { quantizers } from '../engine/quantize/registry.ts'
+
+const PLAIN_FLOATS = 16 // bits from which there is nothing to choose better
+
+const chosenQuantizer = ({ quantizer }: Methods): { method: Quantizer; parameters: Record<string, unknown> } | null => {
+  if (quantizer === null) return null
+  const method = quantizers.find(({ id }) => id === quantizer.method)
+  if (!method)
+    throw new Fault('bad-arguments', `There is no quantizer "${quantizer.method}".`, {
+      data: { field: 'quantizer', found: quantizer.method },
+    })
+  return { method, parameters: method.params.parse(quantizer.parameters) }
+}
+
+/** What a layer is offered under the chosen methods, out of all that its format can hold. With a quantizer: its own forms,
+ *  and its twins of the plain ones; a layer that has neither keeps the plain ones. */
+export function optionsUnder<O extends Option>(options: readonly O[], methods: Methods, weighs: boolean): O[] {
+  const chosen = chosenQuantizer(methods)
+  const own = new Set(chosen?.method.options ? [chosen.method.id] : [])
+  const plain = offeredOptions(
+    options.filter(({ method }) => isPlainMethod(method)),
+    chosen === null && weighs,
+  )
+  if (chosen === null) return plain
+  const made = options.filter(({ method }) => own.has(method))
+  const { twin } = chosen.method
+  let twins = 0
+  const swapped = plain.flatMap((option): O[] => {
+    if (option.method === 'keep' || option.bits >= PLAIN_FLOATS) return [option]
+    const found = twin?.(option, chosen.parameters) ?? null
+    if (found === null) return []
+    twins += 1
+    return [{ ...option, ...found, form: option.id }]
+  })
+  return made.length + twins === 0 ? plain : [...made, ...swapped]
+}
+
+const isPlainMethod = (method: string): boolean => method === 'rtn' || method === 'ggml' || method === 'keep'
+
+/** All options that any data would allow under the chosen methods. */
+export const everyOption = <O extends Option>(options: readonly O[], methods: Methods): O[] => {
+  const all = [...options, ...optionsUnder(options, methods, false), ...optionsUnder(options, methods, true)]
+  return [...new Map(all.map((option) => [option.id, option])).values()]
+}

@@ -1,0 +1,49 @@
+// What a recipe's `methods` mean for the work: which layers need calibration, and what was done to the network before.
+import { isWeighted, type Methods, type Option, plainMethods, type Recipe } from '../../src-preload/contract/plan.ts'
+import { preparations } from '../engine/prepare/registry.ts'
+import { quantizers } from '../engine/quantize/registry.ts'
+import type { Subject } from './projects.ts'
+
+/** Recipes that Lathe plans share one seed: the same plan is the same recipe. */
+export const recipeSeed = 0
+
+export const methodsOfRecipe = ({ methods }: Pick<Recipe, 'methods'>): Methods => methods ?? plainMethods
+
+/** Whether nothing but the plain options is asked for. `samples` alone changes nothing then. */
+export const isPlain = ({ quantizer, prepare }: Methods): boolean => quantizer === null && prepare.length === 0
+
+/** Chosen with statistics of what flows into the layer: compressed piece by piece, in order. */
+export const isCalibrated = ({ method }: Pick<Option, 'method'>): boolean =>
+  quantizers.find(({ id }) => id === method)?.needs.includes('hessian') ?? false
+
+/** Whether a rewriting has to look at calibration data first. */
+export const measures = (method: string): boolean => preparations.find(({ id }) => id === method)?.measure !== undefined
+
+/** Whether some of it needs the project's data. */
+export const needsData = (methods: Methods, options: readonly Pick<Option, 'method' | 'parameters'>[]): boolean =>
+  methods.prepare.some(({ method }) => measures(method)) ||
+  options.some((option) => isWeighted(option) || isCalibrated(option))
+
+const versionOfPreparation = (id: string): number => preparations.find((method) => method.id === id)?.version ?? 0
+
+/** Rewritings as they enter the key of whatever is made after them. Nothing without any, as in recipes of before. */
+export function prepareIdentity(recipe: Recipe, count = Infinity): { prepare?: unknown } {
+  const uses = methodsOfRecipe(recipe).prepare.slice(0, count)
+  if (uses.length === 0) return {}
+  const measured = uses.some(({ method }) => measures(method))
+  return {
+    prepare: {
+      uses: uses.map(({ method, parameters }) => ({ method, parameters, version: versionOfPreparation(method) })),
+      ...(measured && { data: recipe.data, samples: methodsOfRecipe(recipe).samples }),
+      seed: recipe.seed,
+    },
+  }
+}
+
+/** Windows of text hold hundreds of rows each, images thousands of places: enough of either for a steady Hessian. */
+const usualSamples = { text: 128, 'image-classification': 512, noise: 16 } as const
+
+/** Calibration samples a recipe takes from this data. */
+export function calibrationSamples({ samples }: Methods, { summary }: NonNullable<Subject['dataSet']>): number {
+  return Math.min(samples ?? usualSamples[summary.kind], Math.max(1, summary.calibrate))
+}
