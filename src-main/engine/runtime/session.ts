@@ -45,7 +45,7 @@ const provider = (device: DeviceId, exact: string[]): InferenceSession.Execution
 
 // Sequential execution and a fixed thread count: the same model on the same machine adds in the same order each time.
 // Idle threads sleep instead of spinning: the window shares these cores, and on busy ones spinning doubles the time.
-const settings = (device: DeviceId, threads: number, exact: string[] = []): InferenceSession.SessionOptions => ({
+export const settings = (device: DeviceId, threads: number, exact: string[] = []): InferenceSession.SessionOptions => ({
   executionProviders: device === 'cpu' ? ['cpu'] : [provider(device, exact), 'cpu'],
   executionMode: 'sequential',
   graphOptimizationLevel: 'all',
