@@ -11,6 +11,7 @@ import { inspect } from './verbs/inspect.ts'
 import { methods } from './verbs/methods.ts'
 import { plan } from './verbs/plan.ts'
 import { projectCreate, projectList, projectShow } from './verbs/project.ts'
+import { refine } from './verbs/refine.ts'
 import { run } from './verbs/run.ts'
 import { score } from './verbs/score.ts'
 import { serve } from './verbs/serve.ts'
@@ -133,6 +134,13 @@ export function buildProgram(): Command {
     .option(data, 'or by importance measured on this data')
     .option('--overwrite', 'replace what is there')
     .action(convert)
+  methodVerb('refine <file>', 'the same GGUF file with better codes: types and size stay')
+    .requiredOption('--original <model>', 'the checkpoint it was made from')
+    .requiredOption(data, dataHelp)
+    .requiredOption('--out <file>', 'file to write')
+    .option('--overwrite', 'replace what is there')
+    .option('--no-evaluate', 'do not measure the result')
+    .action(refine)
   verb('imatrix <model>', 'measure how much each input channel matters, as llama.cpp’s imatrix file')
     .requiredOption(data, dataHelp)
     .requiredOption('--out <file>', 'file to write')
