@@ -1,9 +1,10 @@
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { Option } from '../../../../src-preload/contract/plan.ts'
 import type { CodedForm, CodedMatrix, Coding } from './define.ts'
+import { pvqCoding } from './pvq.ts'
 
 /** Every coding Lathe knows. Adding one costs a file and a line here. */
-export const codings: readonly Coding[] = []
+export const codings: readonly Coding[] = [pvqCoding]
 
 export function codingOf({ coding }: Pick<CodedMatrix, 'coding'>): Coding {
   const found = codings.find(({ id }) => id === coding)
