@@ -14,7 +14,17 @@ const options = ['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd']
 
 const sources = globSync('assembly/**/*.ts', { cwd: kernels }).sort()
 const entries = sources.filter((source) => source.split(/[\\/]/).length === 2)
-const threadFiles = ['worker', 'chunks', 'search', 'block-job', 'codebook-job', 'levels-job', 'arena', 'vectors-job']
+const threadFiles = [
+  'worker',
+  'chunks',
+  'search',
+  'block-job',
+  'block-feedback-job',
+  'codebook-job',
+  'levels-job',
+  'arena',
+  'vectors-job',
+]
 // Threads of other parts, which have no kernels.
 const otherThreadFiles = ['export/gguf/writer-thread']
 const threadPaths = [

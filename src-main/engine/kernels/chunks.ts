@@ -1,6 +1,7 @@
 // Imports nothing but its neighbours: the pool's worker loads this file on its own.
 import type { Arena } from './arena.ts'
 import { type BlockExports, type BlockRows, encodeBookChunk, encodeChunk } from './block-job.ts'
+import { feedbackChunk, type FeedbackExports, feedbackKernels, type FeedbackRows } from './block-feedback-job.ts'
 import type { CodebookExports } from './codebook-job.ts'
 import { levelChunk, type LevelRows, type LevelsExports } from './levels-job.ts'
 import { type GridRows, quantizeChunk, type QuantizeExports } from './search.ts'
@@ -9,12 +10,22 @@ import { vectorChunk, vectorKernels, type VectorRows } from './vectors-job.ts'
 /** A thread's own instance of a kernel, opened once. */
 export type OpenKernel = (name: string) => Arena<unknown>
 
-export const threadKernels = ['quantize', 'ggml-encode', 'ggml-codebook', 'levels', 'pvq', 'kmeans', 'select'] as const
+export const threadKernels = [
+  'quantize',
+  'ggml-encode',
+  'ggml-codebook',
+  'levels',
+  'pvq',
+  'kmeans',
+  'select',
+  ...feedbackKernels,
+] as const
 
 export type Job =
   | { job: 'quantize'; rows: GridRows }
   | { job: 'blocks'; rows: BlockRows }
   | { job: 'levels'; rows: LevelRows }
+  | { job: 'feedback'; rows: FeedbackRows }
   | { job: 'vectors'; rows: VectorRows }
 
 /** One job shared among threads. They claim chunks with an atomic counter. */
@@ -42,6 +53,7 @@ function workOn(open: OpenKernel, task: Task, chunk: number): number {
   if (task.job === 'vectors') return vectorChunk(open(vectorKernels[task.rows.kind]), task.rows, chunk)
   if (task.job === 'quantize') return quantizeChunk(open('quantize') as Arena<QuantizeExports>, task.rows, chunk)
   if (task.job === 'levels') return levelChunk(open('levels') as Arena<LevelsExports>, task.rows, chunk)
+  if (task.job === 'feedback') return feedbackChunk(open(task.rows.kernel) as Arena<FeedbackExports>, task.rows, chunk)
   const kernel = open('ggml-encode') as Arena<BlockExports>
   const { rows } = task
   const { codebook } = rows
