@@ -1,7 +1,13 @@
 import type { Quantizer } from './define.ts'
+import { denseshift } from './denseshift.ts'
+import { fp8 } from './fp8.ts'
+import { luq } from './luq.ts'
+import { mxfp4 } from './mxfp4.ts'
+import { nf4 } from './nf4.ts'
+import { nvfp4 } from './nvfp4.ts'
 import { ggml } from './ggml.ts'
 import { pvq } from './pvq.ts'
 import { rtn } from './rtn.ts'
 
 /** Every quantizer Lathe knows. Adding one costs a file and a line here. */
-export const quantizers: readonly Quantizer[] = [rtn, ggml, pvq]
+export const quantizers: readonly Quantizer[] = [rtn, ggml, nf4, fp8, mxfp4, nvfp4, denseshift, luq, pvq]

@@ -67,7 +67,8 @@ function searched(
   return chosen
 }
 
-function rangeOf(source: WeightRows, layer: string): [number, number] {
+/** The smallest and the largest weight, with 0 among them. Faults on one that is not finite. */
+export function rangeOf(source: WeightRows, layer: string): [number, number] {
   const kernel = ownKernel()
   const range: [number, number] = [0, 0]
   eachBlock(source, (weights, begin, end) => {

@@ -1,10 +1,23 @@
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { Option } from '../../../../src-preload/contract/plan.ts'
 import type { CodedForm, CodedMatrix, Coding } from './define.ts'
+import { denseShiftCoding } from './denseshift.ts'
+import { mxfp4Coding, nvfp4Coding } from './fp4.ts'
+import { fp8Coding } from './fp8.ts'
+import { luqCoding } from './luq.ts'
+import { nf4Coding } from './nf4.ts'
 import { pvqCoding } from './pvq.ts'
 
 /** Every coding Lathe knows. Adding one costs a file and a line here. */
-export const codings: readonly Coding[] = [pvqCoding]
+export const codings: readonly Coding[] = [
+  nf4Coding,
+  fp8Coding,
+  mxfp4Coding,
+  nvfp4Coding,
+  denseShiftCoding,
+  luqCoding,
+  pvqCoding,
+]
 
 export function codingOf({ coding }: Pick<CodedMatrix, 'coding'>): Coding {
   const found = codings.find(({ id }) => id === coding)
