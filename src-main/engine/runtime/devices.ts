@@ -1,7 +1,7 @@
 import { availableParallelism, cpus } from 'node:os'
 import type { Device, DeviceId } from '../../../src-preload/contract/project.ts'
 import { deviceTitles } from './fallback.ts'
-import { listSupportedBackends } from './ort.ts'
+import { runtime } from './ort.ts'
 import { probe } from './probe.ts'
 
 interface Place {
@@ -57,7 +57,11 @@ async function look(place: Place, built: ReadonlySet<string>, measure: boolean):
 
 /** What this machine can run on, why not where not, and with `measure` the speed of a float32 matrix product in GFLOP/s. */
 export async function listDevices({ measure }: { measure: boolean }): Promise<Device[]> {
-  const built = new Set(listSupportedBackends().map((backend) => backend.name))
+  const built = new Set(
+    runtime()
+      .listSupportedBackends()
+      .map((backend) => backend.name),
+  )
   const devices: Device[] = []
   // One after the other: two measurements at once would share the machine and both be wrong.
   for (const place of places) devices.push(await look(place, built, measure))

@@ -1,11 +1,20 @@
-// The one door to ONNX Runtime. Its own log goes to standard error and would mix with ours, so it is set to fatal before
-// the native environment starts; everything it has to say arrives as an exception.
+// The one door to ONNX Runtime, opened when first used: the main process knows every method's list, and runs none. The
+// package's own log goes to standard error and would mix with ours, so it is set to fatal before the native environment
+// starts; everything it has to say arrives as an exception.
 import { createRequire } from 'node:module'
-import { env } from 'onnxruntime-node'
+import type * as Runtime from 'onnxruntime-node'
 
-env.logLevel = 'fatal'
+export type { InferenceSession, Tensor } from 'onnxruntime-node'
 
-export { InferenceSession, Tensor, listSupportedBackends } from 'onnxruntime-node'
+const require = createRequire(import.meta.url)
+let loaded: typeof Runtime | null = null
+
+export function runtime(): typeof Runtime {
+  if (loaded) return loaded
+  loaded = require('onnxruntime-node') as typeof Runtime
+  loaded.env.logLevel = 'fatal'
+  return loaded
+}
 
 /** Where the package lies, for child processes that load it by themselves. */
-export const runtimePackage = (): string => createRequire(import.meta.url).resolve('onnxruntime-node')
+export const runtimePackage = (): string => require.resolve('onnxruntime-node')

@@ -4,7 +4,7 @@ import type { DeviceId } from '../../../src-preload/contract/project.ts'
 import { encodeModel } from '../checkpoint/onnx/encode.ts'
 import { float, type Graph, int, node, type ValueInfo } from '../graph/ir.ts'
 import { deviceTitles, type LiveSession, reasonOf, withFallback } from './fallback.ts'
-import { InferenceSession, type Tensor } from './ort.ts'
+import { runtime, type Tensor } from './ort.ts'
 import { settings } from './session.ts'
 import { toTensor } from './tensors.ts'
 import { Fault } from '../../../src-preload/contract/fault.ts'
@@ -61,9 +61,11 @@ async function open(model: Uint8Array, device: DeviceId, threads: number): Promi
       data: { found: device },
       cause: error,
     })
-  const session = await InferenceSession.create(model, settings(device, threads)).catch((error: unknown) => {
-    throw failed('open', error)
-  })
+  const session = await runtime()
+    .InferenceSession.create(model, settings(device, threads))
+    .catch((error: unknown) => {
+      throw failed('open', error)
+    })
   return {
     inputNames: session.inputNames,
     outputNames: session.outputNames,

@@ -6,7 +6,7 @@ import type { DeviceId } from '../../../src-preload/contract/project.ts'
 import { encodeModel, measureModel, streamModel } from '../checkpoint/onnx/encode.ts'
 import type { Graph } from '../graph/ir.ts'
 import { deviceTitles, reasonOf, withFallback, type LiveSession } from './fallback.ts'
-import { InferenceSession, type Tensor } from './ort.ts'
+import { type InferenceSession, runtime, type Tensor } from './ort.ts'
 import { fromTensor, toTensor } from './tensors.ts'
 import { sweepTemporary, temporaryFolder } from './temporary.ts'
 import type { OpenSession, Session, WeightReader } from './types.ts'
@@ -125,7 +125,7 @@ async function create(graph: Graph, weights: WeightReader, device: DeviceId, thr
   if (measureModel(graph) <= limitBytes) {
     const model = encodeModel(graph, weights)
     try {
-      return live(await InferenceSession.create(model, options), device, () => undefined)
+      return live(await runtime().InferenceSession.create(model, options), device, () => undefined)
     } catch (error) {
       throw deviceFault(error, device, doing)
     }
@@ -136,7 +136,7 @@ async function create(graph: Graph, weights: WeightReader, device: DeviceId, thr
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    const session = await InferenceSession.create(writeModel(graph, weights, folder), options)
+    const session = await runtime().InferenceSession.create(writeModel(graph, weights, folder), options)
     return live(session, device, remove)
   } catch (error) {
     remove()
@@ -171,7 +171,7 @@ export async function openFile(
   return withFallback(
     async (device) => {
       try {
-        return live(await InferenceSession.create(path, settings(device, threads)), device, () => undefined)
+        return live(await runtime().InferenceSession.create(path, settings(device, threads)), device, () => undefined)
       } catch (error) {
         const fault = deviceFault(error, device, `open ${path}`)
         throw device === 'cpu' ? new Fault('bad-input', fault.message, { data: { file: path }, cause: error }) : fault

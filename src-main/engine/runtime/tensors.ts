@@ -1,5 +1,5 @@
 import { Fault } from '../../../src-preload/contract/fault.ts'
-import { Tensor } from './ort.ts'
+import { runtime, type Tensor } from './ort.ts'
 import type { TensorValue } from './types.ts'
 
 type Data = TensorValue['data']
@@ -30,9 +30,10 @@ export function toTensor(name: string, value: TensorValue): Tensor {
     throw refuse(`${arrays[value.dtype].name} for ${value.dtype}`, value.data.constructor.name)
   if (elements(value.dims) !== value.data.length)
     throw refuse(`${elements(value.dims)} elements for shape [${value.dims.join(', ')}]`, `${value.data.length}`)
-  if (value.dtype !== 'float16') return new Tensor(value.dtype as 'float32', value.data as Float32Array, value.dims)
+  if (value.dtype !== 'float16')
+    return new (runtime().Tensor)(value.dtype as 'float32', value.data as Float32Array, value.dims)
   // Where JavaScript has Float16Array, the package insists on it, and its native half cannot read it (1.30).
-  const bits = new Tensor('uint16', value.data as Uint16Array, value.dims)
+  const bits = new (runtime().Tensor)('uint16', value.data as Uint16Array, value.dims)
   return Object.assign(bits, { type: 'float16' })
 }
 
