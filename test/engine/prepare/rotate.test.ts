@@ -1,0 +1,152 @@
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
+import { readFloat32 } from '../../../src-main/engine/checkpoint/weights.ts'
+import type { Network } from '../../../src-main/engine/checkpoint/network.ts'
+import { prepareNetwork } from '../../../src-main/engine/prepare/apply.ts'
+import { orthogonalOf } from '../../../src-main/engine/prepare/orthogonal.ts'
+import { rotate } from '../../../src-main/engine/prepare/rotate.ts'
+import { dataPath, hasData } from '../../helpers/data.ts'
+import { converted } from '../export/folders-of.ts'
+import { allCases } from './cases.ts'
+import { distance, type Feeds, feedsFor, outputsOf, relativeError } from './compare.ts'
+
+const seed = 11
+const given = { seed, measured: null }
+const parameters = { heads: true }
+const use = { method: 'rotate', parameters, seed, file: null }
+const open: Network[] = []
+const opened = (path: string): Network => {
+  const network = openNetwork(path)
+  open.push(network)
+  return network
+}
+afterAll(() => {
+  for (const network of open) network.source.close()
+})
+
+describe(`orthogonal matrices (seed ${seed})`, () => {
+  test.each([
+    [96, true],
+    [96, false],
+    [2 * 97, true], // blocks of 2
+    [256, true],
+    [576, false],
+  ])('of width %i, mean kept: %s', (width, mean) => {
+    const by = orthogonalOf(width, seed, mean)
+    const unit = new Float32Array(width * width)
+    for (let i = 0; i < width; i++) unit[i * width + i] = 1
+    by.apply(unit, 1) // row i is column i of Q
+    let worst = 0
+    for (let i = 0; i < width; i++) {
+      let sum = 0
+      for (let k = 0; k < width; k++) sum += unit[i * width + k] as number
+      if (mean) worst = Math.max(worst, Math.abs(sum - 1))
+      for (let j = 0; j <= i; j++) {
+        let dot = 0
+        for (let k = 0; k < width; k++) dot += (unit[i * width + k] as number) * (unit[j * width + k] as number)
+        worst = Math.max(worst, Math.abs(dot - (i === j ? 1 : 0)))
+      }
+    }
+    expect(worst).toBeLessThan(2e-6)
+  })
+})
+
+describe('leaves the function of every family as it is, or says why it does not fit', () => {
+  const refused = /^(gemma|opt_after|bert|distilbert|roberta|xlm|clip|llava|swin_features|vit_features)/
+  test.each(allCases.map((each) => [each.name, each] as const))('%s', async (name, each) => {
+    const { network, feeds, close } = each.open()
+    try {
+      const reason = rotate.refuses(network, parameters)
+      if (refused.test(name)) {
+        expect(reason).toMatch(/hidden state|normalisation/)
+        expect(() => rotate.apply(network, parameters, given)).toThrow(/does not fit/)
+        return
+      }
+      expect(reason).toBeNull()
+      const rotated = rotate.apply(network, parameters, given)
+      const used: Feeds = Object.fromEntries(
+        Object.entries(feeds).filter(([input]) => network.graph?.inputs.some((each) => each.name === input)),
+      )
+      expect(await distance(network, rotated, used)).toBeLessThan(1e-5)
+      // Every matrix that touches the hidden state is another one.
+      const matrix = network.layers.findLast(({ role }) => role === 'down')
+      if (matrix)
+        expect(relativeError(readFloat32(network, matrix.name), readFloat32(rotated, matrix.name))).toBeGreaterThan(0.1)
+    } finally {
+      close()
+    }
+  })
+})
+
+describe.skipIf(!hasData)('real models', () => {
+  test.each(['stories260K', 'novels-5m', 'vit-cifar10/vit_tiny_cifar10.onnx'])('%s: same logits', async (path) => {
+    const network = opened(dataPath(path))
+    const feeds = feedsFor(network, path.endsWith('.onnx') ? 32 : 40, seed)
+    for (const [name, { dims }] of Object.entries(feeds)) if (name !== 'input_ids') dims[1] = 3
+    for (const value of Object.values(feeds))
+      value.data = value.data.slice(
+        0,
+        value.dims.reduce((product, size) => product * size, 1),
+      )
+    expect(await distance(network, prepareNetwork(network, [use]), feeds)).toBeLessThan(1e-5)
+  })
+
+  test('a tied head becomes its own, in both graphs, the layers and the configuration', async () => {
+    const network = opened(dataPath('stories260K'))
+    const rotated = prepareNetwork(network, [use])
+    expect(rotated.head?.weight).toBe('lm_head.weight')
+    expect(rotated.config?.get('tie_word_embeddings')).toBe(false)
+    expect(network.config?.get('tie_word_embeddings')).toBe(true)
+    expect(rotated.layers.filter(({ role }) => role === 'head').map(({ name, bytes }) => [name, bytes])).toEqual([
+      ['lm_head.weight', 512 * 64 * 4],
+    ])
+    expect(rotated.fingerprint).not.toBe(network.fingerprint)
+    const feeds = feedsFor(network, 12, seed)
+    const cached = rotated.cached?.()
+    if (!cached) throw new Error('no graph with a cache')
+    const ids = feeds['input_ids']
+    if (!ids) throw new Error('no tokens')
+    const [rows = 0, time = 0] = ids.dims
+    const positions = BigInt64Array.from({ length: rows * time }, (_, i) => BigInt(i % time))
+    const empty = cached.inputs
+      .filter(({ name }) => name.startsWith('past'))
+      .map(({ name }) => [name, { dtype: 'float32', dims: [rows, 4, 0, 8], data: new Float32Array(0) }] as const)
+    const all: Feeds = {
+      input_ids: ids,
+      attention_mask: { ...ids, data: new BigInt64Array(rows * time).fill(1n) },
+      position_ids: { ...ids, data: positions },
+      ...Object.fromEntries(empty),
+    }
+    const whole = (await outputsOf(network, feeds))['logits']
+    const behind = (await outputsOf(rotated, all, cached))['logits']
+    expect(relativeError(whole?.data as Float32Array, behind?.data as Float32Array)).toBeLessThan(1e-5)
+  })
+
+  test('parts of a tensor are the parts of the whole', () => {
+    const rotated = rotate.apply(opened(dataPath('stories260K')), parameters, given)
+    for (const name of ['model.layers.2.mlp.down_proj.weight', 'model.layers.2.mlp.up_proj.weight', 'lm_head.weight']) {
+      const whole = readFloat32(rotated, name)
+      for (const [begin, end] of [
+        [0, 5],
+        [63, 65],
+        [1000, 1500],
+        [whole.length - 3, whole.length],
+      ] as const)
+        expect(readFloat32(rotated, name, { begin, end })).toEqual(whole.slice(begin, end))
+    }
+  })
+
+  test('the same after it was exported and opened again', async () => {
+    const network = opened(dataPath('stories260K'))
+    const rotated = prepareNetwork(network, [use])
+    const feeds = feedsFor(network, 32, seed)
+    for (const [id, file] of [
+      ['gguf', 'model.gguf'],
+      ['safetensors-float', ''],
+    ] as const) {
+      const { path } = await converted(rotated, id)
+      expect(await distance(network, opened(join(path, file)), feeds), id).toBeLessThan(1e-5)
+    }
+  })
+})
