@@ -1,8 +1,10 @@
 import { intToken } from '../activate/int-token.ts'
 import type { Preparation } from './define.ts'
+import { rotate } from './rotate.ts'
 
 /** Every rewriting Lathe knows, exact ones and those of activations. Adding one costs a file and a line here. */
 export const preparations: readonly Preparation[] = [
+  rotate,
   // What flows between the layers is rounded behind the exact rewritings.
   intToken,
 ]
