@@ -1,7 +1,7 @@
 // Hessians as they grow, batch by batch.
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { DeviceId } from '../../../src-preload/contract/project.ts'
-import { createHessian } from './gram.ts'
+import { createHessian } from '../kernels/linear/hessian.ts'
 import type { Hessian } from '../kernels/linear/types.ts'
 import type { TensorValue } from '../runtime/types.ts'
 import { type RowWeights, weightsFor } from './rows.ts'

@@ -8,10 +8,15 @@ import { openSession } from '../../../src-main/engine/runtime/session.ts'
 import type { TensorValue } from '../../../src-main/engine/runtime/types.ts'
 
 /** What a graph value is for each batch. */
-export async function capture(network: Network, value: string, batches: readonly Batch[]): Promise<TensorValue[]> {
+export async function capture(
+  network: Network,
+  value: string,
+  batches: readonly Batch[],
+  weights?: ReadonlyMap<string, Float32Array>, // in memory order, in place of the checkpoint's
+): Promise<TensorValue[]> {
   if (network.graph === null) throw new Error('no graph')
   const graph = segment(network.graph, { outputs: [value] })
-  const session = await openSession(graph, weightReader(network), { device: 'cpu' }, () => undefined)
+  const session = await openSession(graph, weightReader(network, weights), { device: 'cpu' }, () => undefined)
   const found: TensorValue[] = []
   for (const { feeds } of batches) {
     const fed = Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputNames.includes(name)))

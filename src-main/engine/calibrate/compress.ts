@@ -1,0 +1,238 @@
+// One piece of a calibrated run, truly sequential.
+//   Frantar et al. 2022, "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", section 4:
+//   "layer inputs from the already partially quantized" model; --true-sequential of its code within a block.
+//   for each stage (layers that share an input):  H = mean x x^T over rows x of the compressed layers before;  codes of its
+//   layers;  from then on they run compressed.  Behind the last stage: the activations for the next piece.
+// Memory: the piece's weights, one stage's Hessians, one batch of activations.
+import { Fault } from '../../../src-preload/contract/fault.ts'
+import { isWeighted, type Option } from '../../../src-preload/contract/plan.ts'
+import type { DeviceId } from '../../../src-preload/contract/project.ts'
+import type { Network } from '../checkpoint/network.ts'
+import { toMemoryOrder, weightRows } from '../checkpoint/weights.ts'
+import type { Dataset } from '../data/types.ts'
+import type { Importance } from '../export/define.ts'
+import type { Hessian } from '../kernels/linear/types.ts'
+import type { Artifact, TaskContext, TaskResult } from '../protocol.ts'
+import { writeArtifact } from '../quantize/artifact.ts'
+import type { QuantizeContext } from '../quantize/define.ts'
+import { dequantize, weightError } from '../quantize/dequantize.ts'
+import { applyOption, quantizerOf } from '../quantize/options.ts'
+import { batchSizeOf, samplesOf } from './batches.ts'
+import { diagonalOf, identityHessian, looksAtInputs, needsHessian, plainOf, weightingOf } from './choose.ts'
+import { graphOf } from './collect.ts'
+import { layersOf, layoutOf, type Piece, type PlacedLayer, type Stage } from './layout.ts'
+import { createMeter, type Meter } from './meter.ts'
+import { type PieceRun, runBatches } from './run.ts'
+import { hessianKey, stageHessians, type TokenWeights, weighPiece } from './stage.ts'
+import { openState, type State, type StateOwner, writeState } from './state.ts'
+import { codesWork, forwardWork, hessianWork } from './work.ts'
+
+export interface PieceArguments {
+  network: Network
+  dataset: Dataset
+  piece: number
+  layers: readonly { name: string; option: Option }[]
+  samples: number
+  seed: number
+  device: DeviceId
+  folder: string
+  state: string | null
+  importance: Importance | null
+}
+
+/** Compresses the piece's layers and hands on the activations behind it; see the protocol. */
+export async function compressPieceOf(
+  args: PieceArguments,
+  context: TaskContext,
+): Promise<TaskResult<'compressPiece'>> {
+  const { network, dataset, device, folder } = args
+  const notices: string[] = []
+  const notify = (notice: string) => void (notices.includes(notice) || notices.push(notice))
+  const graph = graphOf(network)
+  const layout = layoutOf(network, graph)
+  const piece = layout[args.piece]
+  if (!piece)
+    throw new Fault('bad-arguments', `${network.name} has no piece ${args.piece}.`, {
+      data: { field: 'piece', expected: `0 to ${layout.length - 1}`, found: `${args.piece}` },
+    })
+  const options = optionsOf(args, piece)
+  const samples = samplesOf(dataset, args.samples, notify)
+  const owner = (index: number): StateOwner => ({
+    network: network.fingerprint,
+    data: dataset.fingerprint,
+    samples,
+    batchSize: batchSizeOf(network),
+    piece: index,
+  })
+  const state = openBefore(args, owner(piece.index))
+  try {
+    const weights = state?.weights() ?? new Map<string, Float32Array>()
+    const run: PieceRun = { network, graph, dataset, samples, device, piece, state, weights, notify }
+    const next = layout[piece.index + 1]
+    const meter = createMeter(plannedWork(run, options, next !== undefined), context, labelOf(piece))
+    const tokens = await weighPiece(run, weightingsOf(piece, options))
+    const artifacts = new Map<string, Artifact>()
+    for (const [at, stage] of piece.stages.entries()) {
+      const hessians = await hessiansOf(run, stage, options, { tokens, meter, importance: args.importance })
+      for (const placed of stage.layers) {
+        const option = options.get(placed.layer.name)
+        if (option === undefined) continue
+        const given = hessians.get(placed.layer.name) ?? null
+        const made = await compressLayer(run, { ...args, placed, option, hessians: given, meter })
+        artifacts.set(placed.layer.name, made.artifact)
+        if (next !== undefined || at < piece.stages.length - 1) weights.set(placed.layer.name, made.weights())
+      }
+    }
+    const made = next === undefined ? null : await handOn(run, next, folder, owner(next.index), meter)
+    meter.finish()
+    const ordered = args.layers.flatMap(({ name }) => artifacts.get(name) ?? [])
+    return { artifacts: ordered, state: made, samples, notices }
+  } finally {
+    state?.close()
+  }
+}
+
+const labelOf = ({ block, name }: Piece): string => (block === null ? name : `block ${block}`)
+const shortName = (layer: string): string =>
+  layer
+    .replace(/[./]weight$/, '')
+    .split(/[./]/)
+    .at(-1) ?? layer
+
+function optionsOf({ layers, network }: PieceArguments, piece: Piece): Map<string, Option> {
+  const own = new Set(layersOf(piece).map(({ layer }) => layer.name))
+  const options = new Map<string, Option>()
+  for (const { name, option } of layers) {
+    if (!own.has(name) || options.has(name))
+      throw new Fault('bad-arguments', `${name} is no layer of "${piece.name}", or is named twice.`, {
+        data: { file: network.path, tensor: name, expected: [...own].join(', ').slice(0, 500) },
+      })
+    quantizerOf(option, name)
+    options.set(name, option)
+  }
+  return options
+}
+
+function openBefore({ state, piece }: PieceArguments, owner: StateOwner): State | null {
+  if ((state === null) === (piece === 0)) return state === null ? null : openState(state, owner)
+  throw new Fault('bad-arguments', `Piece ${piece} ${piece === 0 ? 'begins at the inputs' : 'needs activations'}.`, {
+    hint: 'Each piece but the first takes the state that the piece before it gave.',
+    data: { field: 'state', expected: piece === 0 ? 'null' : 'a file', found: String(state) },
+  })
+}
+
+const weightingsOf = (piece: Piece, options: ReadonlyMap<string, Option>) =>
+  layersOf(piece).flatMap(({ layer, input }) => {
+    const option = options.get(layer.name)
+    return option && input ? (weightingOf(option, layer.name) ?? []) : []
+  })
+
+/** What of the stage has to be measured, by layer. */
+const measuredOf = (stage: Stage, options: ReadonlyMap<string, Option>, importance: Importance | null) =>
+  stage.layers.flatMap(({ layer, input }) => {
+    const option = options.get(layer.name)
+    if (!option || !input || !looksAtInputs(option, layer.name)) return []
+    if (!needsHessian(option, layer.name) && importance?.(layer.name)) return []
+    return [{ layer, input, weighting: weightingOf(option, layer.name) }]
+  })
+
+async function hessiansOf(
+  run: PieceRun,
+  stage: Stage,
+  options: ReadonlyMap<string, Option>,
+  how: { tokens: TokenWeights; meter: Meter; importance: Importance | null },
+): Promise<Map<string, Hessian[]>> {
+  const wanted = measuredOf(stage, options, how.importance)
+  if (wanted.length === 0) return new Map()
+  const names = wanted.map(({ layer }) => shortName(layer.name)).join(', ')
+  const found = await stageHessians(run, wanted, how.tokens, how.meter.begin(`Hessian of ${names}`, run.samples))
+  how.meter.end()
+  return new Map(wanted.map((each) => [each.layer.name, found.get(hessianKey(each)) ?? []]))
+}
+
+interface LayerTask {
+  placed: PlacedLayer
+  option: Option
+  hessians: Hessian[] | null
+  meter: Meter
+  seed: number
+  folder: string
+  importance: Importance | null
+}
+
+async function compressLayer(run: PieceRun, task: LayerTask) {
+  const { placed, option, meter, folder } = task
+  const { layer } = placed
+  const report = meter.begin(shortName(layer.name), 1)
+  const { chosen, context } = contextOf(run, task)
+  const source = weightRows(run.network, layer)
+  const quantized = await applyOption(source, chosen, { ...context, progress: (fraction) => report(fraction * 0.95) })
+  const { relative } = weightError(source, quantized)
+  const methodVersion = quantizerOf(option, layer.name).version
+  const written = writeArtifact(folder, quantized, { layer: layer.name, option, methodVersion })
+  meter.end()
+  const artifact: Artifact = { layer: layer.name, option, ...written, relativeError: relative }
+  return { artifact, weights: () => toMemoryOrder(layer, dequantize(quantized)) }
+}
+
+/** The option that is really carried out and what it is told. */
+function contextOf(run: PieceRun, { placed, option, hessians, seed, importance }: LayerTask) {
+  const { layer } = placed
+  const context: QuantizeContext = { layer: layer.name, seed, device: run.device, notify: run.notify }
+  const known = hessians?.every(({ rows }) => rows > 0) === true && hessians.length > 0 ? hessians : null
+  const fewest = Math.min(...(known ?? []).map(({ rows }) => rows))
+  const size = known?.[0]?.size ?? 0
+  if (needsHessian(option, layer.name) && known && fewest < size)
+    run.notify(`${layer.name}: ${fewest} calibration rows for ${size} inputs; more samples would tell more.`)
+  if (!needsHessian(option, layer.name)) {
+    if (!isWeighted(option)) return { chosen: option, context }
+    const weights = importance?.(layer.name) ?? (known ? diagonalOf(known) : undefined)
+    return { chosen: option, context: weights ? { ...context, importance: weights } : context }
+  }
+  if (known) return { chosen: option, context: { ...context, hessians: known, importance: diagonalOf(known) } }
+  const plain = plainOf(option)
+  const why = placed.input === null ? 'no matrix of inputs can be measured for it' : 'no calibration row came to it'
+  run.notify(`${layer.name}: ${why}; ${plain ? `rounded by ${plain.method}` : 'its inputs weigh alike'}.`)
+  if (plain) return { chosen: plain, context }
+  return { chosen: option, context: { ...context, hessians: [identityHessian(layer)] } }
+}
+
+/** Runs the compressed piece and keeps what the next one begins from. */
+async function handOn(run: PieceRun, next: Piece, folder: string, owner: StateOwner, meter: Meter) {
+  const writer = writeState(folder, owner)
+  try {
+    const report = meter.begin('activations for the next piece', run.samples)
+    for await (const { values, done } of runBatches(run, run.graph, next.border)) {
+      writer.batch(values)
+      report(done)
+    }
+    for (const name of next.shared) {
+      const values = run.weights.get(name)
+      if (values) writer.weight(name, values)
+    }
+    meter.end()
+    return writer.finish()
+  } finally {
+    writer.abandon()
+  }
+}
+
+/** Work of the steps in the order in which they are done: the meter's plan. */
+function plannedWork(run: PieceRun, options: ReadonlyMap<string, Option>, handsOn: boolean): number[] {
+  const { network, graph, piece, samples } = run
+  const plan: number[] = []
+  let before = 0
+  for (const { layers } of piece.stages) {
+    const looked = layers.find(({ layer, input }) => {
+      const option = options.get(layer.name)
+      return option && input && looksAtInputs(option, layer.name)
+    })
+    if (looked) plan.push(samples * (before + hessianWork(network, graph, looked)))
+    for (const each of layers) {
+      const option = options.get(each.layer.name)
+      if (option) plan.push(codesWork(each, needsHessian(option, each.layer.name)))
+      before += forwardWork(network, graph, each)
+    }
+  }
+  return handsOn ? [...plan, samples * before] : plan
+}
