@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { families, type MethodFamily } from '../src-preload/contract/methods.ts'
-import { scaffold } from './scaffold.ts'
+import { homeOf, scaffold } from './scaffold.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -20,8 +20,9 @@ function create(family: string | undefined, id: string | undefined): string[] {
   if (!isFamily(family) || !id || !/^[a-z][a-z0-9-]*$/.test(id))
     throw new Error(`Usage: npm run new:method -- <${families.join('|')}> <id>   (id: a-z, 0-9, -)`)
   const folder = join(root, 'src-main/engine', family)
-  const registryFile = join(folder, 'registry.ts')
-  const define = exported(join(folder, 'define.ts'), /export (?:function|const) (define\w+)/)
+  const home = join(root, 'src-main/engine', homeOf(family))
+  const registryFile = join(home, 'registry.ts')
+  const define = exported(join(home, 'define.ts'), /export (?:function|const) (define\w+)/)
   const list = exported(registryFile, /export const (\w+)/)
   const texts = scaffold(family, id, define, list, readFileSync(registryFile, 'utf8'))
   const methodFile = join(folder, `${id}.ts`)

@@ -10,9 +10,9 @@ export interface Scaffold {
 export const camelCase = (id: string): string =>
   id.replaceAll(/-(\w)/g, (_match, letter: string) => letter.toUpperCase())
 
-/** A registry's text with one more import, of `name` from `file`, and one more entry in its list of names. */
+/** A registry's text with one more import, of `name` from `file` (relative to it), and one more entry in its list of names. */
 export function addToRegistry(registry: string, name: string, file: string): string {
-  if (registry.includes(`'./${file}'`)) throw new Error(`The registry already holds ${file}.`)
+  if (registry.includes(`'${file}'`)) throw new Error(`The registry already holds ${file}.`)
   const list = /= \[([^\]]*)\]/.exec(registry)
   if (!list) throw new Error('The registry has no list of the form `= [a, b]`.')
   const entries = (list[1] ?? '').split(',').map((entry) => entry.trim())
@@ -20,8 +20,11 @@ export function addToRegistry(registry: string, name: string, file: string): str
   const imports = [...registry.matchAll(/^import .*\n/gm)].at(-1)
   const at = imports ? imports.index + imports[0].length : 0
   const listed = registry.replace(list[0], longer)
-  return `${listed.slice(0, at)}import { ${name} } from './${file}'\n${listed.slice(at)}`
+  return `${listed.slice(0, at)}import { ${name} } from '${file}'\n${listed.slice(at)}`
 }
+
+/** Family whose define.ts and registry.ts a family shares: rewritings of activations stand in the list of all rewritings. */
+export const homeOf = (family: MethodFamily): MethodFamily => (family === 'activate' ? 'prepare' : family)
 
 /** What each family's method does, as its define.ts types it; `refuse` throws until it is written. */
 const members = (family: MethodFamily, refuse: string): string => {
@@ -30,6 +33,8 @@ const members = (family: MethodFamily, refuse: string): string => {
     return `  family: 'score',\n  per: () => 'layer',\n  values: () => [],\n  start() {${refuse}  },`
   if (family === 'export')
     return `  family: 'export',\n  extension: '',\n  planBytes() {${refuse}  },\n  write() {${refuse}  },`
+  if (family === 'prepare' || family === 'activate')
+    return `  family: '${family}',\n  refuses: () => null,\n  apply() {${refuse}  },`
   return `  apply() {${refuse}  },`
 }
 
@@ -40,13 +45,14 @@ const members = (family: MethodFamily, refuse: string): string => {
  */
 export function scaffold(family: MethodFamily, id: string, define: string, list: string, registry: string): Scaffold {
   const name = camelCase(id)
+  const home = homeOf(family)
   const method = `// Title.
 //   Authors year, "Paper", section
 //   formula
 // Cost. Needs.
 import { z } from 'zod'
 import { Fault } from '../../../src-preload/contract/fault.ts'
-import { ${define} } from './define.ts'
+import { ${define} } from '${home === family ? '.' : `../${home}`}/define.ts'
 
 export const ${name} = ${define}({
   id: '${id}',
@@ -64,7 +70,7 @@ ${members(family, `\n    throw new Fault('unsupported', '${id} is not written ye
   const test = `import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { describeMethod } from '../../../src-main/engine/method.ts'
-import { ${list} } from '../../../src-main/engine/${family}/registry.ts'
+import { ${list} } from '../../../src-main/engine/${home}/registry.ts'
 import { ${name} } from '../../../src-main/engine/${family}/${id}.ts'
 
 test('${id} is listed and says what it is', () => {
@@ -78,7 +84,7 @@ test('${id} is written', () => {
   expect(readFileSync(file, 'utf8')).not.toContain('is not written yet')
 })
 `
-  return { method, registry: addToRegistry(registry, name, `${id}.ts`), test }
+  return { method, registry: addToRegistry(registry, name, `${home === family ? '.' : `../${family}`}/${id}.ts`), test }
 }
 
 /** The next migration of the project store, numbered by tens, and the registry that lists it. */
@@ -96,5 +102,5 @@ export const ${name}: Migration = {
 \`,
 }
 `
-  return { file, text, registry: addToRegistry(registry, name, file) }
+  return { file, text, registry: addToRegistry(registry, name, `./${file}`) }
 }

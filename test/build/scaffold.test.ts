@@ -9,18 +9,18 @@ export const quantizers: readonly Quantizer[] = [rtn]
 `
 
 test('a registry gets one import and one entry', () => {
-  expect(addToRegistry(registry, 'hqqPlus', 'hqq-plus.ts')).toBe(`import type { Quantizer } from './define.ts'
+  expect(addToRegistry(registry, 'hqqPlus', './hqq-plus.ts')).toBe(`import type { Quantizer } from './define.ts'
 import { rtn } from './rtn.ts'
 import { hqqPlus } from './hqq-plus.ts'
 
 /** Every quantizer. */
 export const quantizers: readonly Quantizer[] = [rtn, hqqPlus]
 `)
-  expect(addToRegistry('export const scores: Score[] = []\n', 'lim', 'lim.ts')).toBe(
+  expect(addToRegistry('export const scores: Score[] = []\n', 'lim', './lim.ts')).toBe(
     "import { lim } from './lim.ts'\nexport const scores: Score[] = [lim]\n",
   )
-  expect(() => addToRegistry(registry, 'rtn', 'rtn.ts')).toThrow('already holds rtn.ts')
-  expect(() => addToRegistry('export const none = {}', 'a', 'a.ts')).toThrow('no list')
+  expect(() => addToRegistry(registry, 'rtn', './rtn.ts')).toThrow('already holds ./rtn.ts')
+  expect(() => addToRegistry('export const none = {}', 'a', './a.ts')).toThrow('no list')
 })
 
 test('the new file and its test name the method alike', () => {
@@ -29,6 +29,16 @@ test('the new file and its test name the method alike', () => {
   expect(method).toContain("export const hqqPlus = defineQuantizer({\n  id: 'hqq-plus',")
   expect(text).toContain("import { hqqPlus } from '../../../src-main/engine/quantize/hqq-plus.ts'")
   expect(text).toContain('is not written yet') // it fails until the method is there
+})
+
+test('a rewriting of activations stands in the list of all rewritings', () => {
+  const list = "import { rotate } from './rotate.ts'\nexport const preparations: Preparation[] = [rotate]\n"
+  const made = scaffold('activate', 'int-row', 'definePreparation', 'preparations', list)
+  expect(made.registry).toContain("import { intRow } from '../activate/int-row.ts'\n")
+  expect(made.registry).toContain('= [rotate, intRow]')
+  expect(made.method).toContain("import { definePreparation } from '../prepare/define.ts'")
+  expect(made.method).toContain("family: 'activate',")
+  expect(made.test).toContain("import { preparations } from '../../../src-main/engine/prepare/registry.ts'")
 })
 
 test('a migration is numbered by tens after the last', () => {
