@@ -30,6 +30,7 @@ import { runHandlers } from './run.ts'
 import { scoreHandlers } from './score.ts'
 import { openScratch } from './scratch.ts'
 import { sensitivityHandlers } from './sensitivity.ts'
+import { shootoutHandlers } from './shootout.ts'
 import { variantHandlers } from './variant.ts'
 
 export interface AppOptions {
@@ -64,6 +65,7 @@ const allHandlers = (context: AppContext): Handlers => ({
   ...projectHandlers(context),
   ...scoreHandlers(context),
   ...sensitivityHandlers(context),
+  ...shootoutHandlers(context),
   ...optionHandlers(context),
   ...planHandlers(context),
   ...runHandlers(context),

@@ -12,6 +12,7 @@ import type { OpenProject } from './projects.ts'
 import { prepareRun } from './run.ts'
 import { prepareScore } from './score.ts'
 import { prepareSensitivity } from './sensitivity.ts'
+import { prepareShootout } from './shootout.ts'
 
 const kinds: Record<JobKind, (context: AppContext) => Prepare> = {
   score: prepareScore,
@@ -22,6 +23,7 @@ const kinds: Record<JobKind, (context: AppContext) => Prepare> = {
   export: prepareExport,
   convert: prepareConvert,
   importance: prepareImportance,
+  shootout: prepareShootout,
 }
 
 /** Arguments of a job -> its work, now or after a restart. */

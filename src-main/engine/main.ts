@@ -20,7 +20,7 @@ const contextOf = (id: number): TaskContext => {
   return {
     progress: (update: TaskProgress) => {
       const now = performance.now()
-      if (now - sentAt < progressEveryMs && update.fraction < 1) return
+      if (now - sentAt < progressEveryMs && update.fraction < 1 && update.row === undefined) return
       sentAt = now
       send({ type: 'progress', id, update })
     },

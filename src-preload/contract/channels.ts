@@ -13,6 +13,7 @@ import { methodSummarySchema, scoreResultSchema } from './methods.ts'
 import { budgetSchema, methodsSchema, optionSchema, planSchema, recipeSchema } from './plan.ts'
 import { deviceSchema, projectSchema, recentProjectSchema } from './project.ts'
 import { conversionPlanSchema, conversionSchema, frontSchema } from './results.ts'
+import { shootoutSchema } from './shootout.ts'
 
 const project = z.string().min(1) // folder of an open project
 const path = z.string().min(1).max(4096)
@@ -92,6 +93,17 @@ export const channels = {
   'score.get': channel(z.object({ project, method: z.string() }), scoreResultSchema.nullable()),
   /** Measure each layer x option swapped in alone; stored, never measured twice. */
   'sensitivity.start': channel(z.object({ project, samples: z.number().int().positive().optional() }), jobStarted),
+  /** Tries quantizers (null: all that can be) on one layer; stored, never tried twice. */
+  'shootout.start': channel(
+    z.object({
+      project,
+      layer: z.string(),
+      methods: z.array(z.string().max(100)).min(1).max(64).nullable().default(null),
+    }),
+    jobStarted,
+  ),
+  /** What was tried so far, while the job runs too. */
+  'shootout.get': channel(z.object({ project, layer: z.string() }), shootoutSchema),
   'option.list': channel(
     z.object({ project }),
     z.array(

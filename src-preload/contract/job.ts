@@ -1,7 +1,17 @@
 import { z } from 'zod'
 import { faultSchema } from './fault.ts'
 
-export const jobKinds = ['score', 'sensitivity', 'run', 'evaluate', 'front', 'export', 'convert', 'importance'] as const
+export const jobKinds = [
+  'score',
+  'sensitivity',
+  'run',
+  'evaluate',
+  'front',
+  'export',
+  'convert',
+  'importance',
+  'shootout',
+] as const
 export const jobStates = ['queued', 'running', 'done', 'failed', 'cancelled', 'interrupted'] as const
 
 /** Whole snapshot of one job: what it does, how far it is, how long it will take. */

@@ -19,6 +19,8 @@ export const methodSummarySchema = z.object({
   needs: z.array(z.enum(needs)),
   version: z.number().int(),
   parameters: z.json(),
+  /** Of a quantizer: plans can be made with it instead of rounding to nearest. */
+  plans: z.boolean().optional(),
   /** Of a quantizer: what belongs before it, chosen with it. */
   prepare: z.array(methodUseSchema).optional(),
   /** Of an export format: its file ending, with the dot ('' where the result is always a folder), and whether a checkpoint

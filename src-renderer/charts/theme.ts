@@ -10,6 +10,7 @@ export interface ChartTheme {
   accentSoft: string
   measured: string
   uniform: string
+  series: readonly string[] // hues of methods side by side
   font: string
   animates: boolean
 }
@@ -27,19 +28,25 @@ const tokens = {
   uniform: '--uniform',
 } as const
 
+/** How many hues there are for methods side by side: `--series-1` and on. */
+export const seriesHues = 8
+
 /** Resolves the design tokens where they apply: a probe element turns `light-dark()` into the colour in force. */
 export function readChartTheme(host: HTMLElement): ChartTheme {
   const probe = document.createElement('span')
   probe.hidden = true
   host.append(probe)
   const style = getComputedStyle(probe)
-  const colours = Object.fromEntries(
-    Object.entries(tokens).map(([name, token]) => {
-      probe.style.color = `var(${token})`
-      return [name, style.color]
-    }),
-  ) as Record<keyof typeof tokens, string>
+  const resolve = (token: string): string => {
+    probe.style.color = `var(${token})`
+    return style.color
+  }
+  const colours = Object.fromEntries(Object.entries(tokens).map(([name, token]) => [name, resolve(token)])) as Record<
+    keyof typeof tokens,
+    string
+  >
+  const series = Array.from({ length: seriesHues }, (_, i) => resolve(`--series-${i + 1}`))
   const font = style.fontFamily
   probe.remove()
-  return { ...colours, font, animates: !matchMedia('(prefers-reduced-motion: reduce)').matches }
+  return { ...colours, series, font, animates: !matchMedia('(prefers-reduced-motion: reduce)').matches }
 }

@@ -1,11 +1,13 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
-import type { Budget, Plan } from '../../src-preload/contract/plan.ts'
+import type { Budget, Methods, Plan } from '../../src-preload/contract/plan.ts'
 
 /** What the person decided: a budget, and layers that must keep an option. This is what undo steps through. */
 export interface Draft {
   budget: Budget
   locked: Readonly<Record<string, string>>
+  /** Quantizer and preparations, once they were changed here; until then, those of the project. */
+  methods?: Methods
 }
 
 const start: Draft = { budget: { bits: 4 }, locked: {} }
@@ -47,12 +49,24 @@ export const usePlan = defineStore('plan', () => {
     draft.value = { ...draft.value, locked }
     settle()
   }
+  /** `kept`: those of the project, which undo goes back to. */
+  function setMethods(next: Methods, kept: Methods): void {
+    settled = { ...settled, methods: settled.methods ?? kept }
+    draft.value = { ...draft.value, methods: next }
+    settle()
+  }
+  /** They could not be had: back to what the project has, and no step of the history leads to them. */
+  function dropMethods(kept: Methods): void {
+    if (draft.value.methods === undefined) return
+    settled = draft.value = { ...draft.value, methods: kept }
+    if (past.value.length > 0 && same(past.value.at(-1) ?? start, settled)) past.value = past.value.slice(0, -1)
+  }
   function unlockAll(): void {
     draft.value = { ...draft.value, locked: {} }
     settle()
   }
   function reset(): void {
-    draft.value = start
+    draft.value = { ...start, ...(draft.value.methods && { methods: draft.value.methods }) }
     settle()
   }
   function undo(): void {
@@ -94,6 +108,8 @@ export const usePlan = defineStore('plan', () => {
     drag,
     settle,
     setBudget,
+    setMethods,
+    dropMethods,
     lock,
     unlock,
     unlockAll,

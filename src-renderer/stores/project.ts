@@ -28,6 +28,7 @@ export const useProject = defineStore('project', () => {
     return [
       now.folder,
       now.format ?? '',
+      JSON.stringify(now.methods),
       now.data?.fingerprint ?? '',
       sensitivity.measured,
       sensitivity.source,

@@ -6,8 +6,12 @@ import type { Device, RecentProject } from '../../src-preload/contract/project.t
 
 export const steps = ['home', 'inspect', 'data', 'plan', 'run', 'compare', 'export'] as const
 export type ProjectStep = (typeof steps)[number]
-/** Where the person can be: a step of the open project, or the conversion that needs none. */
-export type Step = ProjectStep | 'convert'
+/** Beside the steps, in the order of the rail: conversion and the list of methods need no project. */
+export const tools = ['convert', 'shootout', 'methods'] as const
+export type Tool = (typeof tools)[number]
+/** Where the person can be: a step of the open project, or a tool beside them. */
+export type Step = ProjectStep | Tool
+export const needsProject = (step: Step): boolean => step !== 'home' && step !== 'convert' && step !== 'methods'
 
 /** What is not part of a project: where the person is, what this machine offers, what was open before. */
 export const useSession = defineStore('session', () => {

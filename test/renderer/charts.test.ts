@@ -17,6 +17,7 @@ const theme: ChartTheme = {
   accentSoft: 'accentSoft',
   measured: 'measured',
   uniform: 'uniform',
+  series: ['s1', 's2', 's3', 's4', 's5', 's6', 's7', 's8'],
   font: 'font',
   animates: false,
 }

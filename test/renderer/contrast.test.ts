@@ -46,6 +46,7 @@ for (const scheme of ['light', 'dark'] as const) {
     ['focus', 'paper'],
     ['focus', 'surface'],
     ['focus', 'accent-soft'],
+    ...Array.from({ length: 8 }, (_, i) => [`series-${i + 1}`, 'surface']),
   ])(`${scheme}: outline %s on %s`, (line, ground) =>
     expect(contrast(token(line, scheme), token(ground, scheme))).toBeGreaterThanOrEqual(3),
   )

@@ -15,6 +15,7 @@ export const methods = (): Tasks['methods']['result'] => {
       ...all.map(describeMethod),
       ...quantizers.map((quantizer) => ({
         ...describeMethod(quantizer),
+        plans: quantizer.twin !== undefined || quantizer.options !== undefined,
         ...(quantizer.prepare && { prepare: [...quantizer.prepare] }),
       })),
       ...exporters.map((exporter) => ({

@@ -28,6 +28,7 @@ export const unitTitle: Record<JobKind, string> = {
   export: 'steps',
   convert: 'steps',
   importance: 'steps',
+  shootout: 'methods',
 }
 export const resultStep: Record<JobKind, { title: string; step: Step }> = {
   score: { title: 'See the scores', step: 'inspect' },
@@ -38,6 +39,7 @@ export const resultStep: Record<JobKind, { title: string; step: Step }> = {
   export: { title: 'See the files', step: 'export' },
   convert: { title: 'See the files', step: 'convert' },
   importance: { title: 'Plan with it', step: 'plan' },
+  shootout: { title: 'See the results', step: 'shootout' },
 }
 export const canResume = (job: Job): boolean =>
   job.state === 'failed' || job.state === 'cancelled' || job.state === 'interrupted'

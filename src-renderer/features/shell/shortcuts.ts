@@ -1,12 +1,14 @@
 import { onMounted, onUnmounted } from 'vue'
-import { type Step, steps } from '../../stores/session.ts'
+import { type Step, steps, tools } from '../../stores/session.ts'
 
 export const shortcuts: { what: string; keys: string[] }[] = [
   { what: 'Go to a step', keys: ['1', '…', '7'] },
   { what: 'Convert a checkpoint', keys: ['8'] },
+  { what: 'Shoot-out of quantizers on a layer', keys: ['9'] },
+  { what: 'All methods, explained', keys: ['0'] },
   { what: 'Open a checkpoint', keys: ['Ctrl', 'O'] },
   { what: 'Undo, redo in Plan', keys: ['Ctrl', 'Z', 'Shift'] },
-  { what: 'Search the layer table', keys: ['/'] },
+  { what: 'Search the table of the screen', keys: ['/'] },
   { what: 'Move in tables, lists and on the slider', keys: ['↑', '↓', '←', '→'] },
   { what: 'Larger steps on the slider', keys: ['Shift', '→'] },
   { what: 'Choose the row; lock the layer in Plan', keys: ['Enter', 'L'] },
@@ -37,7 +39,7 @@ export function shortcutFor(event: KeyboardEvent, actions: ShortcutActions): (()
   if (withCommand || event.altKey) return null
   if (event.key === '?') return () => actions.help()
   if (event.key === '/') return () => actions.search()
-  const step = [...steps, 'convert' as const][Number(event.key) - 1]
+  const step = /^\d$/.test(event.key) ? [...steps, ...tools][(Number(event.key) + 9) % 10] : undefined // 0 comes after 9
   return step ? () => actions.go(step) : null
 }
 

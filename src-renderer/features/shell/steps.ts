@@ -1,12 +1,12 @@
 import type { Job } from '../../../src-preload/contract/job.ts'
 import type { Project } from '../../../src-preload/contract/project.ts'
 import type { Plan } from '../../../src-preload/contract/plan.ts'
-import { type ProjectStep, steps } from '../../stores/session.ts'
+import { needsProject, type ProjectStep, type Step, steps, type Tool, tools } from '../../stores/session.ts'
 import { baseName, formatBits, formatBytes, formatPercent } from '../../ui/format.ts'
 import type { IconName } from '../../ui/icons.ts'
 
-export interface StepState {
-  step: ProjectStep
+export interface StepState<S extends Step = ProjectStep> {
+  step: S
   title: string
   icon: IconName
   state: 'todo' | 'done' | 'busy' | 'failed'
@@ -32,7 +32,7 @@ const titles: Record<ProjectStep, string> = {
   export: 'Export',
 }
 
-type Told = Pick<StepState, 'state' | 'note'>
+type Told = Pick<StepState<Step>, 'state' | 'note'>
 const todo = (note: string): Told => ({ state: 'todo', note })
 const done = (note: string): Told => ({ state: 'done', note })
 const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`
@@ -80,6 +80,8 @@ const icons: Record<ProjectStep, IconName> = {
   export: 'export',
 }
 
+const openFirst = 'Open a checkpoint first'
+
 /** The rail, from what is known: title, state, one line, and why a step is closed. */
 export function stepStates(seen: Seen): StepState[] {
   return steps.map((step) => ({
@@ -87,6 +89,37 @@ export function stepStates(seen: Seen): StepState[] {
     title: titles[step],
     icon: icons[step],
     ...told(step, seen),
-    closed: step !== 'home' && !seen.project ? 'Open a checkpoint first' : null,
+    closed: needsProject(step) && !seen.project ? openFirst : null,
+  }))
+}
+
+interface ToolsSeen {
+  project: Project | null
+  methods: number // how many are known
+  converting: Job | null
+  trying: Job | null // the shoot-out under way
+}
+
+const toolLooks: Record<Tool, { title: string; icon: IconName }> = {
+  convert: { title: 'Convert', icon: 'convert' },
+  shootout: { title: 'Shoot-out', icon: 'target' },
+  methods: { title: 'Methods', icon: 'book' },
+}
+
+function toolTold(tool: Tool, seen: ToolsSeen): Told {
+  const { converting, trying } = seen
+  const busy = (job: Job): Told => ({ state: 'busy', note: `${formatPercent(job.progress, 0)} done` })
+  if (tool === 'convert') return converting ? busy(converting) : todo('Any format in, any out')
+  if (tool === 'methods') return todo(seen.methods ? `${seen.methods} explained` : 'What each one does')
+  return trying ? busy(trying) : todo('Quantizers on one layer')
+}
+
+/** What stands beside the steps. */
+export function toolStates(seen: ToolsSeen): StepState<Tool>[] {
+  return tools.map((step) => ({
+    step,
+    ...toolLooks[step],
+    ...toolTold(step, seen),
+    closed: needsProject(step) && !seen.project ? openFirst : null,
   }))
 }

@@ -16,6 +16,7 @@ const endings: Record<Job['kind'], { title: string; step: Step }> = {
   export: { title: 'See the files', step: 'export' },
   convert: { title: 'See the files', step: 'convert' },
   importance: { title: 'Plan', step: 'plan' },
+  shootout: { title: 'Shoot-out', step: 'shootout' },
 }
 
 /** Keeps the stores equal to what Lathe says: first load, snapshots pushed later, and a fresh look after a reconnect. */

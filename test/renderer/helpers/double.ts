@@ -8,6 +8,7 @@ import type { Project } from '../../../src-preload/contract/project.ts'
 import type { MeasuredPoint } from '../../../src-preload/contract/results.ts'
 import { methods } from './methods.ts'
 import * as made from './network.ts'
+import { createTried } from './shootout.ts'
 
 type Answers = { [N in ChannelName]: (args: ParsedArguments<N>) => Result<N> | Promise<Result<N>> }
 
@@ -49,6 +50,7 @@ export function createDouble(start: Project = emptyProject()): Double {
   let lastId = 0
   const double: Partial<Double> & { jobs: Job[] } = { jobs: [] }
   const pending = new Map<string, () => void>()
+  const tried = createTried()
 
   function push(event: string, snapshot: unknown): void {
     for (const listener of listeners.get(event) ?? []) listener(snapshot)
@@ -261,6 +263,9 @@ export function createDouble(start: Project = emptyProject()): Double {
           },
         }),
       ),
+    'shootout.start': ({ layer, methods: asked }) =>
+      begin('shootout', `Shoot-out on ${layer}`, 'feedback-3-g64', () => tried.add(layer, asked)),
+    'shootout.get': ({ layer }) => tried.of(layer),
     'option.list': () => made.options,
     'plan.solve': ({ budget, uniform, locked }) => made.solve(budget, locked, uniform),
     'run.start': ({ recipe, name }) =>

@@ -38,6 +38,37 @@ export const methods: MethodSummary[] = [
     formula: '|{w : z(w) > 1}| / n',
     cost: 'reads the weights once',
   }),
+  method('rtn', 'quantize', 'Round to nearest', {
+    summary: 'Rounds every weight to the nearest point of a small grid.',
+    plans: false,
+    parameters: schema({ bits: { type: 'integer', minimum: 2, maximum: 8, default: 4, description: 'Bits.' } }),
+  }),
+  method('feedback', 'quantize', 'Error feedback', {
+    summary: 'Rounds column by column and lets the rest make up for it.',
+    formula: 'w ← w − e U',
+    cite: 'Somebody 2022, section 3',
+    cost: 'minutes',
+    needs: ['weights', 'hessian'],
+    plans: true,
+    prepare: [{ method: 'rotation', parameters: {} }],
+    parameters: schema({
+      bits: { type: 'integer', minimum: 2, maximum: 8, default: 4, description: 'Bits per weight.' },
+      granularity: {
+        type: 'string',
+        enum: ['channel', 'group'],
+        default: 'group',
+        description: 'What shares a scale.',
+      },
+      damping: { type: 'number', minimum: 0, default: 0.01, description: 'Added to the diagonal.' },
+    }),
+  }),
+  method('levels', 'quantize', 'Levels', { summary: 'Sixteen levels of a normal distribution.', plans: true }),
+  method('rotation', 'prepare', 'Rotation', {
+    summary: 'Turns the space between blocks so that no channel stands out.',
+    formula: 'W ← W R',
+    parameters: schema({ size: { type: 'integer', minimum: 0, default: 0, description: 'Of the blocks; 0: whole.' } }),
+  }),
+  method('int8', 'activate', 'Activations in 8 bits', { summary: 'A scale for each token.', needs: ['activations'] }),
   method('onnx', 'export', 'ONNX', {
     summary: 'One file that plain ONNX Runtime runs as it is.',
     cost: 'writes the file',
