@@ -11,7 +11,7 @@ import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Network } from '../checkpoint/network.ts'
 import { hadamardBlock } from '../kernels/hadamard.ts'
 import { definePreparation } from './define.ts'
-import { findHeads } from './heads.ts'
+import { findValuePaths, headRuns, type ValuePath } from './attention.ts'
 import { type Linear, type Wiring, wiringOf } from './linears.ts'
 import { type Orthogonal, orthogonalOf } from './orthogonal.ts'
 import { Rewriting, type Runnable } from './rewriting.ts'
@@ -48,14 +48,8 @@ export const rotate = definePreparation({
     const mean = stream.norms.some(({ norm }) => norm.kind === 'layer')
     const by = orthogonalOf(stream.width, seed, mean)
     turnStream(rewriting, stream, by)
-    if (heads) {
-      for (const [index, { size, values, outputs }] of findHeads(wiring).entries()) {
-        if (hadamardBlock(size) < 2) continue
-        const turn = orthogonalOf(size, seed + 1 + index, false)
-        for (const { tensor, axis, begin, end } of [...values, ...outputs])
-          rewriting.step(tensor, { kind: 'turn', axis: axisOf(rewriting.shape(tensor), axis), begin, end, by: turn })
-      }
-    }
+    if (heads)
+      for (const [index, path] of findValuePaths(wiring).entries()) turnHeads(rewriting, wiring, path, seed + 1 + index)
     return rewriting.finish()
   },
 })
@@ -157,4 +151,24 @@ function foldShift(
   by.apply(folded, 1)
   rewriting.step(shift, { kind: 'fill', value: 0 })
   rewriting.step(shift, { kind: 'add', values: () => folded })
+}
+
+/** Values within each head, and back where they are read. */
+function turnHeads(rewriting: Rewriting, wiring: Wiring, path: ValuePath, seed: number): void {
+  const { size, values, rows, reader, columns } = path
+  if (hadamardBlock(size) < 2) return
+  // Every head is turned by the same matrix, so it does not matter which one an input reads.
+  const within = columns.every((channel, i) => channel % size === i % size)
+  const runs = headRuns(rows, size)
+  const once = (tensor: string) => new Set(wiring.uses.of(tensor).map(({ node }) => node)).size === 1
+  if (!within || !runs || ![values.weight, values.bias, reader.weight].every((name) => name === null || once(name)))
+    return
+  const by = orthogonalOf(size, seed, false)
+  const turn = (tensor: string, axis: number, begin: number, end: number) =>
+    rewriting.step(tensor, { kind: 'turn', axis: axisOf(rewriting.shape(tensor), axis), begin, end, by })
+  for (const { begin, end } of runs) {
+    turn(values.weight, values.rows, begin, end)
+    if (values.bias !== null) turn(values.bias, rewriting.shape(values.bias).length - 1, begin, end)
+  }
+  turn(reader.weight, 1 - reader.rows, 0, reader.inputs)
 }

@@ -80,6 +80,20 @@ describe('leaves the function of every family as it is, or says why it does not 
 })
 
 describe.skipIf(!hasData)('real models', () => {
+  test('values are turned within their heads, where asked', () => {
+    const network = opened(dataPath('novels-5m'))
+    const value = 'model.layers.3.self_attn.v_proj.weight'
+    const [both, stream] = [true, false].map((heads) => readFloat32(rotate.apply(network, { heads }, given), value))
+    // The rows of each head span the same space: the same sums of squares over it, column by column.
+    const [size, width] = [32, 256]
+    expect(relativeError(both ?? [], stream ?? [])).toBeGreaterThan(0.5)
+    for (let column = 0; column < width; column += 37) {
+      const energy = (matrix = new Float32Array()) =>
+        Array.from({ length: size }, (_, row) => (matrix[row * width + column] as number) ** 2).reduce((a, b) => a + b)
+      expect(energy(both) / energy(stream)).toBeCloseTo(1, 5)
+    }
+  })
+
   test.each(['stories260K', 'novels-5m', 'vit-cifar10/vit_tiny_cifar10.onnx'])('%s: same logits', async (path) => {
     const network = opened(dataPath(path))
     const feeds = feedsFor(network, path.endsWith('.onnx') ? 32 : 40, seed)
