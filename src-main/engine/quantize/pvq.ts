@@ -14,7 +14,7 @@ import type { Option } from '../../../src-preload/contract/plan.ts'
 import { roundToHalf, toHalfBits } from '../kernels/float16.ts'
 import { multiply } from '../kernels/linear/multiply.ts'
 import type { Hessian } from '../kernels/linear/types.ts'
-import { gainsOf, packPoints, type Pyramid, rowScales, searchPoints } from '../kernels/vectors/pvq.ts'
+import { gainsOf, groupsOf, packPoints, type Pyramid, rowScales, searchPoints } from '../kernels/vectors/pvq.ts'
 import { MAX_PULSES } from '../kernels/vectors/pyramid.ts'
 import { pvqForm } from './codings/pvq.ts'
 import type { CodedMatrix } from './codings/define.ts'
@@ -80,15 +80,15 @@ async function readRows(source: WeightRows, { layer }: QuantizeContext): Promise
 
 const SAMPLE_GROUPS = 1 << 13
 
-/** Levels for the lengths of whole groups, in units of their row's scale x sqrt(D). */
+/** Levels for the lengths of the groups, in units of their row's scale x sqrt(D). */
 function levelsFor({ weights, rows, cols, scales }: Rows, { dims, pulses, levels }: GroupShape): Float32Array {
-  const whole = Math.max(1, Math.floor(cols / dims))
-  const count = Math.min(SAMPLE_GROUPS, rows * whole)
+  const groups = groupsOf(cols, dims)
+  const count = Math.min(SAMPLE_GROUPS, rows * groups)
   const vectors = new Float32Array(count * dims)
   const scale = new Float32Array(count)
   for (let i = 0; i < count; i++) {
-    const group = Math.floor((i * rows * whole) / count) // evenly over the layer
-    const [r, g] = [Math.floor(group / whole), group % whole]
+    const group = Math.floor((i * rows * groups) / count) // evenly over the layer
+    const [r, g] = [Math.floor(group / groups), group % groups]
     const at = r * cols + g * dims
     vectors.set(weights.subarray(at, Math.min(at + dims, (r + 1) * cols)), i * dims)
     scale[i] = scales[r] ?? 0
@@ -157,7 +157,7 @@ function encode(
   solution: Solution,
 ): CodedMatrix {
   const { parts, ...form } = pvqForm(shape, rows)
-  const groups = Math.ceil(rows.cols / shape.dims)
+  const groups = groupsOf(rows.cols, shape.dims)
   const codes = packPoints(solution, { ...shape, rows: rows.rows, groups, bits: shape.groupBits })
   const scales = Uint16Array.from(rows.scales, (scale) => toHalfBits(roundToHalf(scale / rows.unit)))
   const gains = levels.map((level) => level * rows.unit)

@@ -91,7 +91,7 @@ export function search(
       memory.fill(point, 0, size)
       store<f32>(point, <f32>pulses)
     } else if (keep) memory.copy(point, old, padded << 2)
-    else greedy(w, point, used, pulses)
+    else greedy(w, point, used, pulses, metric == 0 ? old : 0)
     let c: f32
     let n: f32
     if (metric == 0) {
@@ -153,7 +153,7 @@ export function gains(x: usize, rows: i32, dims: i32, pulses: i32, out: usize, c
     store<f32>(out + (r << 2), 0)
     store<f32>(cosines + (r << 2), 1)
     if (energy == 0) continue
-    greedy(w, point, dims, pulses)
+    greedy(w, point, dims, pulses, 0)
     const gain = dot(w, point, padded) / sqrt<f32>(dot(point, point, padded))
     store<f32>(out + (r << 2), gain)
     store<f32>(cosines + (r << 2), gain / sqrt<f32>(energy))
