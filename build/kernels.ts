@@ -21,6 +21,7 @@ const threadFiles = [
   'block-job',
   'block-feedback-job',
   'codebook-job',
+  'columns-job',
   'levels-job',
   'arena',
   'vectors-job',

@@ -3,6 +3,7 @@ import type { Arena } from './arena.ts'
 import { type BlockExports, type BlockRows, encodeBookChunk, encodeChunk } from './block-job.ts'
 import { feedbackChunk, type FeedbackExports, feedbackKernels, type FeedbackRows } from './block-feedback-job.ts'
 import type { CodebookExports } from './codebook-job.ts'
+import { columnChunk, type ColumnExports, type ColumnRows } from './columns-job.ts'
 import { levelChunk, type LevelRows, type LevelsExports } from './levels-job.ts'
 import { type GridRows, quantizeChunk, type QuantizeExports } from './search.ts'
 import { vectorChunk, vectorKernels, type VectorRows } from './vectors-job.ts'
@@ -12,6 +13,7 @@ export type OpenKernel = (name: string) => Arena<unknown>
 
 export const threadKernels = [
   'quantize',
+  'linear-columns',
   'ggml-encode',
   'ggml-codebook',
   'levels',
@@ -27,6 +29,7 @@ export type Job =
   | { job: 'levels'; rows: LevelRows }
   | { job: 'feedback'; rows: FeedbackRows }
   | { job: 'vectors'; rows: VectorRows }
+  | { job: 'columns'; rows: ColumnRows }
 
 /** One job shared among threads. They claim chunks with an atomic counter. */
 export type Task = Job & {
@@ -54,6 +57,7 @@ function workOn(open: OpenKernel, task: Task, chunk: number): number {
   if (task.job === 'quantize') return quantizeChunk(open('quantize') as Arena<QuantizeExports>, task.rows, chunk)
   if (task.job === 'levels') return levelChunk(open('levels') as Arena<LevelsExports>, task.rows, chunk)
   if (task.job === 'feedback') return feedbackChunk(open(task.rows.kernel) as Arena<FeedbackExports>, task.rows, chunk)
+  if (task.job === 'columns') return columnChunk(open('linear-columns') as Arena<ColumnExports>, task.rows, chunk)
   const kernel = open('ggml-encode') as Arena<BlockExports>
   const { rows } = task
   const { codebook } = rows

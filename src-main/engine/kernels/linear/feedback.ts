@@ -33,20 +33,25 @@ export interface ColumnBlock {
   e: Float32Array
 }
 
-/** As `feedback`, for kernels that take weights column by column. */
-export async function feedbackColumns({ inner, ...shape }: FeedbackShape & { inner: ColumnInner }): Promise<void> {
-  const { weights, rows, cols, factor, blockSize, device, threads, progress } = shape
-  if (weights.length !== rows * cols || factor.size !== cols)
-    throw new Fault('bad-arguments', `Error feedback over ${rows} x ${cols}: weights or factor are of another size.`, {
-      data: { expected: `${rows * cols}, ${cols}`, found: `${weights.length}, ${factor.size}` },
-    })
+/** As `feedback`, for kernels that take weights column by column: `take` writes columns [begin, begin + size) of the weights
+ *  to w [size, rows]. */
+export async function feedbackColumns({
+  take,
+  inner,
+  ...shape
+}: Omit<FeedbackShape, 'weights'> & {
+  take: (begin: number, size: number, w: Float32Array) => void
+  inner: ColumnInner
+}): Promise<void> {
+  const { rows, cols, factor, blockSize, device, threads, progress } = shape
+  if (factor.size !== cols) throw otherSize(shape, `a factor of ${factor.size}`)
   const errors = sharedFloats(cols * rows) // [cols, rows]
   const w = sharedFloats(Math.min(blockSize, cols) * rows)
   const owed = new Float32Array(cols * Math.min(blockSize, cols))
   for (let begin = 0; begin < cols; begin += blockSize) {
     const size = Math.min(blockSize, cols - begin)
     const block = w.subarray(0, size * rows)
-    transposeInto(weights, { rows, cols: size, stride: cols, at: begin }, block, { outStride: rows })
+    take(begin, size, block)
     if (begin > 0) {
       const a = owed.subarray(0, begin * size)
       for (let r = 0; r < begin; r++) a.set(factor.data.subarray(r * cols + begin, r * cols + begin + size), r * size)
@@ -68,9 +73,13 @@ export async function feedback({
 }: FeedbackShape & {
   inner: (block: number, begin: number, w: Float32Array, u: Float32Array) => Float32Array | Promise<Float32Array>
 }): Promise<void> {
-  const { rows, blockSize } = shape
+  const { weights, rows, cols, blockSize } = shape
+  if (weights.length !== rows * cols) throw otherSize(shape, `${weights.length} weights`)
   await feedbackColumns({
     ...shape,
+    take(begin, size, w) {
+      transposeInto(weights, { rows, cols: size, stride: cols, at: begin }, w, { outStride: rows })
+    },
     async inner({ begin, size, w, u, e }) {
       const fed = new Float32Array(rows * size)
       transposeInto(w, { rows: size, cols: rows, stride: rows }, fed, { outStride: size })
@@ -79,6 +88,11 @@ export async function feedback({
     },
   })
 }
+
+const otherSize = ({ rows, cols }: { rows: number; cols: number }, found: string) =>
+  new Fault('bad-arguments', `Error feedback over ${rows} x ${cols}: weights or factor are of another size.`, {
+    data: { expected: `${rows * cols} weights, a factor of ${cols}`, found },
+  })
 
 function diagonalBlock({ data, size: cols }: InverseFactor, begin: number, size: number): Float32Array {
   const u = new Float32Array(size * size)
