@@ -4,6 +4,7 @@ import type { Hessian } from '../kernels/linear/types.ts'
 import { idsOf, type BlockView, weighTokens } from './tokens/weigh.ts'
 import { attentionValues } from './tokens/concentration.ts'
 import type { LayerInput } from './inputs.ts'
+import { layersOf } from './layout.ts'
 import type { RowWeights } from './rows.ts'
 import { type PieceRun, runBatches } from './run.ts'
 import { createSums } from './sums.ts'
@@ -92,7 +93,12 @@ function seenIn({ network, graph, piece }: PieceRun) {
   const output = flow?.output ?? null
   const inputs = piece.stages.flatMap(({ layers }) => layers.flatMap((each) => each.input?.value ?? []))
   const ends = output === null ? inputs : [output, ...inputs]
-  const attention = ends.length === 0 ? [] : attentionValues(segment(graph, { inputs: piece.border, outputs: ends }))
+  const positions = layersOf(piece).map(({ position }) => position)
+  const own = new Set(
+    graph.nodes.slice(Math.min(...positions), Math.max(...positions)).flatMap(({ outputs }) => outputs),
+  )
+  const found = ends.length === 0 ? [] : attentionValues(segment(graph, { inputs: piece.border, outputs: ends }))
+  const attention = found.filter((name) => own.has(name))
   const all = [input, output, ...attention].filter((name) => name !== null)
   return { input, output, attention, all }
 }
