@@ -14,13 +14,17 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(value)
 }
 
-/** Identity of a recipe: what it does to which layer, with which seed and whose importance; the order of its layers, the
- *  checkpoint's name and the export format it was planned for do not matter. */
+/** Identity of a recipe: what it does to the network before, and to which layer, with which seed and on whose data; the order
+ *  of its layers, the checkpoint's name and the export format it was planned for do not matter. */
 export function recipeId(recipe: Recipe): string {
   const layers = recipe.layers.filter((layer) => layer.option.method !== 'keep')
   layers.sort((a, b) => (a.name < b.name ? -1 : 1))
-  const { lathe, checkpoint, seed, data } = recipe
-  const identity = { lathe, checkpoint: checkpoint.fingerprint, seed, data, layers }
+  const { lathe, checkpoint, seed, data, methods } = recipe
+  const before = methods && {
+    ...(methods.prepare.length > 0 && { prepare: methods.prepare }),
+    ...(methods.samples !== null && { samples: methods.samples }),
+  }
+  const identity = { lathe, checkpoint: checkpoint.fingerprint, seed, data, ...before, layers }
   return createHash('sha256').update(canonicalJson(identity)).digest('hex').slice(0, 32)
 }
 

@@ -14,6 +14,8 @@ const recipe: Recipe = {
   ],
 }
 
+const rotate = { method: 'rotate', parameters: {} }
+
 test('a recipe is the same whatever its order, its name, the format it was planned for and the layers it keeps', () => {
   const id = recipeId(recipe)
   expect(recipeId({ ...recipe, layers: [...recipe.layers].reverse() })).toBe(id)
@@ -22,13 +24,16 @@ test('a recipe is the same whatever its order, its name, the format it was plann
   expect(recipeId({ ...recipe, checkpoint: { name: 'other', fingerprint: 'abc' } })).toBe(id)
 })
 
-test('other importance, another seed or another option is another recipe', () => {
+test('other importance, another seed, another rewriting or another option is another recipe', () => {
   const ids = [
     recipe,
     { ...recipe, data: 'd1' },
     { ...recipe, data: 'd2' },
     { ...recipe, seed: 1 },
     { ...recipe, layers: [{ name: 'a', option: { ...option, id: 'gguf-q4_k', parameters: { type: 'Q4_K' } } }] },
+    { ...recipe, methods: { quantizer: null, prepare: [rotate], samples: null } },
+    { ...recipe, methods: { quantizer: null, prepare: [{ ...rotate, parameters: { heads: true } }], samples: null } },
+    { ...recipe, methods: { quantizer: null, prepare: [], samples: 16 } },
   ].map(recipeId)
   expect(new Set(ids).size).toBe(ids.length)
 })
