@@ -5,6 +5,7 @@ import type { Network } from '../checkpoint/network.ts'
 import type { Dataset } from '../data/types.ts'
 import type { MethodBase } from '../method.ts'
 import type { Artifact, TaskContext } from '../protocol.ts'
+import type { Offered } from './codings/offered.ts'
 
 /** What each layer takes in the exported file under each of its options. File = baseBytes + the chosen options' bytes. */
 export interface BytePlan {
@@ -45,8 +46,9 @@ export interface Exporter<P extends z.ZodObject = z.ZodObject> extends MethodBas
   extension: string // with the dot; '' where the result is always a folder
   /** Why this format cannot hold the checkpoint, in words for a person; null when it can. Looks at headers only. */
   refuses(network: Network): string | null
-  /** `parameters`: those of a plain conversion, where they change what a layer can be or weigh. */
-  planBytes(network: Network, parameters?: z.output<P>): BytePlan
+  /** `parameters`: those of a plain conversion, where they change what a layer can be or weigh. `offered`: what a chosen
+   *  quantizer can do to a layer in forms of its own; those that the format holds come after its own options. */
+  planBytes(network: Network, parameters?: z.output<P>, offered?: Offered): BytePlan
   /** What a plain conversion does to each layer under these parameters (default: keep every layer); absent where a plain
    *  conversion makes no sense. Keys are layer names; layers left out are kept. */
   convert?(network: Network, parameters: z.output<P>): ReadonlyMap<string, Option>

@@ -1,7 +1,36 @@
+import type { MethodUse } from '../../../src-preload/contract/plan.ts'
+import { Fault } from '../../../src-preload/contract/fault.ts'
+import { z } from 'zod'
+import type { Layer } from '../checkpoint/network.ts'
+import type { Offered } from '../export/codings/offered.ts'
 import type { Tasks } from '../protocol.ts'
+import { quantizers } from '../quantize/registry.ts'
 import { cachedNetwork } from './cache.ts'
 import { exporterOf } from './export.ts'
 
-/** What can be done to each layer, with the exact bytes it then takes in a file of this format. */
-export const options = ({ checkpoint, format, prepared }: Tasks['options']['args']): Tasks['options']['result'] =>
-  exporterOf(format).planBytes(cachedNetwork(checkpoint, prepared))
+/** What can be done to each layer, with the exact bytes it then takes in a file of this format: the format's own options, and
+ *  those of the chosen quantizer in forms of its own that the format holds. */
+export function options({
+  checkpoint,
+  format,
+  prepared,
+  quantizer,
+}: Tasks['options']['args']): Tasks['options']['result'] {
+  const offered = quantizer === null ? undefined : offeredBy(quantizer)
+  return exporterOf(format).planBytes(cachedNetwork(checkpoint, prepared), undefined, offered)
+}
+
+/** The options of a quantizer with these parameters. Faults 'bad-arguments' on one that is not known and on parameters that do
+ *  not fit its schema. */
+export function offeredBy({ method, parameters }: MethodUse): Offered | undefined {
+  const quantizer = quantizers.find(({ id }) => id === method)
+  if (quantizer === undefined)
+    throw new Fault('bad-arguments', `There is no quantizer "${method}".`, {
+      hint: `Known: ${quantizers.map(({ id }) => id).join(', ')}.`,
+      data: { field: 'quantizer', found: method },
+    })
+  const parsed = quantizer.params.safeParse(parameters)
+  if (!parsed.success) throw new Fault('bad-arguments', `${method}: ${z.prettifyError(parsed.error)}`)
+  if (!quantizer.options) return undefined
+  return (layer: Layer) => quantizer.options?.(layer, parsed.data) ?? []
+}

@@ -15,6 +15,7 @@ import { applyPlain } from '../../../src-main/engine/quantize/options.ts'
 import { readArtifact, writeArtifact } from '../../../src-main/engine/quantize/artifact.ts'
 import { dequantize, weightError } from '../../../src-main/engine/quantize/dequantize.ts'
 import { dataPath, hasData } from '../../helpers/data.ts'
+import { gridOf } from '../../helpers/matrix.ts'
 import { quiet, residualNetwork, temporaryFolder } from '../score/network.ts'
 import { compress } from './compress.ts'
 
@@ -151,7 +152,7 @@ test('codes that are not the variant’s are told', async () => {
   expect(check(read)).toHaveLength(3)
   for (const field of ['codes', 'scales'] as const) {
     const wrong: typeof read = (layer) => {
-      const q = read(layer)
+      const q = gridOf(read(layer))
       const values = q[field].slice()
       values[values.length - 1] = (values.at(-1) ?? 0) === 1 ? 2 : 1
       return { ...q, [field]: values }
@@ -205,7 +206,7 @@ for (const model of models) {
         expect(file.weights.size).toBe(args.artifacts.length)
         for (const layer of network.layers) {
           if (!file.weights.has(layer.name)) continue
-          const q = file.read(layer.name)
+          const q = gridOf(file.read(layer.name))
           const { data, rows, cols } = readMatrix(network, layer)
           const source = { rows, cols, read: (begin: number, end: number) => data.subarray(begin * cols, end * cols) }
           expect(weightError(source, q).relative).toBeLessThan(4 ** (1 - q.bits) * 3)

@@ -114,7 +114,7 @@ test('formats that hold grids take blocks that are one, and name those that are 
       artifacts: [{ layer: 'a', path, sha256, bytes, option: optionOf(type) }] as never,
     })
   }
-  expect(reader('Q6_K')('a').bits).toBe(6)
+  expect(reader('Q6_K')('a')).toMatchObject({ bits: 6 })
   const refused = faultOf(() => reader('Q4_K')('a'))
   expect([refused.code, refused.message]).toEqual([
     'unsupported',

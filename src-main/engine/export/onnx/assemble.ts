@@ -6,7 +6,7 @@ import { allNames } from '../../graph/scope.ts'
 import { taskKey } from '../../graph/task.ts'
 import { emitLayer, type Style } from './emit-layer.ts'
 import type { WeightSlot } from './emit-weight.ts'
-import type { WeightForm } from './form.ts'
+import type { StoredForm } from './form.ts'
 import { createScope, type Payload, type Piece, type Scope } from './scope.ts'
 import { shorten } from './shorten.ts'
 import { usesOf } from './uses.ts'
@@ -62,7 +62,7 @@ export interface Assembled {
 }
 
 /** The graph with the given layers' weights replaced by what computes them. Layers not in `forms` stay as they are. */
-export function assemble(network: Network, forms: ReadonlyMap<string, WeightForm>, style: Style): Assembled {
+export function assemble(network: Network, forms: ReadonlyMap<string, StoredForm>, style: Style): Assembled {
   const graph = exportGraph(network)
   const slots = slotsOf(network, graph)
   const scope = scopeFor(graph, slots.length)

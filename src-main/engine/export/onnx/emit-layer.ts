@@ -3,7 +3,8 @@ import { emitLookups, emitRowTable, hasOwnRows, isLookup, type RowCodes, type Ro
 import { emitBlocks, emitProducts, isProduct, type Blocks } from './emit-product.ts'
 import { emitDequantizeLinear } from './emit-qdq.ts'
 import { emitWeight, type WeightSlot } from './emit-weight.ts'
-import { blockSizeOf, type WeightForm } from './form.ts'
+import { emitCoded } from '../codings/onnx.ts'
+import { blockSizeOf, isCodedForm, type StoredForm, type WeightForm } from './form.ts'
 import { emptyPiece, type Piece, type Scope } from './scope.ts'
 import type { Uses } from './uses.ts'
 
@@ -22,12 +23,16 @@ export interface EmittedLayer {
 export function emitLayer(
   scope: Scope,
   slot: WeightSlot,
-  form: WeightForm,
+  form: StoredForm,
   uses: Uses | undefined,
   opset: number,
   style: Style,
 ): EmittedLayer {
   const piece = emptyPiece()
+  if (isCodedForm(form)) {
+    emitCoded(scope, piece, slot, form)
+    return { piece, replaced: new Map() }
+  }
   const replaced = style === 'packed' ? emitConsumers(scope, piece, slot, form, uses, opset) : null
   if (replaced !== null) return { piece, replaced }
   if (style === 'folded' || !emitDequantizeLinear(scope, piece, slot, form, opset)) {

@@ -13,7 +13,7 @@ import { castTo, chain, later, type Link, type Piece, type Scope } from './scope
 export type WeightSlot = Pick<Layer, 'name' | 'shape' | 'dtype' | 'order'>
 
 /** Fewer scales than this stay float32: a Cast node costs as many bytes as float16 saves. */
-const FEW_SCALES = 24
+export const FEW_SCALES = 24
 /** Fewer zero points than this stay whole bytes: unpacking costs nodes. */
 const FEW_ZEROS = 512
 
@@ -61,7 +61,13 @@ const emitZeros = (scope: Scope, piece: Piece, form: WeightForm, view: View): st
   })
 
 /** Each group's value to each of its columns, where groups do not divide the columns: Gather by floor(column / size). */
-function spread(scope: Scope, piece: Piece, values: string, form: WeightForm, view: View): string {
+export function spread(
+  scope: Scope,
+  piece: Piece,
+  values: string,
+  form: Pick<WeightForm, 'cols' | 'groupSize'>,
+  view: View,
+): string {
   if (view.spread === null) return values
   const groupOfColumn = scope.once(`group ${form.cols}/${form.groupSize}`, (shared) => {
     const scalar = (value: number) => scope.constant('int64', [], [value])

@@ -1,3 +1,4 @@
+import { type CodedForm, type CodedMatrix, codedForm } from '../../quantize/codings/define.ts'
 import type { QuantizedMatrix } from '../../quantize/types.ts'
 
 /** A quantized weight without its values: all that decides which nodes and how many bytes the file needs. */
@@ -78,5 +79,17 @@ function channelView(rows: number, cols: number, shape: readonly number[], trans
 export const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((size, axis) => size === b[axis])
 
-/** The form of a quantized weight. */
-export const formOf = ({ codes: _codes, scales: _scales, zeros: _zeros, ...form }: QuantizedMatrix): WeightForm => form
+/** What exporters are given: a grid, or a coding whose parts are written as they are. */
+export type StoredMatrix = QuantizedMatrix | CodedMatrix
+export type StoredForm = WeightForm | CodedForm
+
+export const isCodedForm = (form: StoredForm): form is CodedForm => 'coding' in form
+
+/** The form of a compressed weight. */
+export function formOf(q: QuantizedMatrix): WeightForm
+export function formOf(q: StoredMatrix): StoredForm
+export function formOf(q: StoredMatrix): StoredForm {
+  if ('coding' in q) return codedForm(q)
+  const { codes: _codes, scales: _scales, zeros: _zeros, ...form } = q
+  return form
+}

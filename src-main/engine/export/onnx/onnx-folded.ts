@@ -17,7 +17,7 @@ export const onnxFolded = defineExporter({
   params: onnxParameters,
   extension: '.onnx',
   refuses: refusesGraphless,
-  planBytes: (network) => planBytes(network, 'folded'),
+  planBytes: (network, _, offered) => planBytes(network, 'folded', offered),
   convert: convertOptions,
   write: (args, context) => exportOnnx(args, 'folded', 'onnx-folded', context),
 })

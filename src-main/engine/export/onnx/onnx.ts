@@ -16,7 +16,7 @@ export const onnx = defineExporter({
   params: onnxParameters,
   extension: '.onnx',
   refuses: refusesGraphless,
-  planBytes: (network) => planBytes(network, 'packed'),
+  planBytes: (network, _, offered) => planBytes(network, 'packed', offered),
   convert: convertOptions,
   write: (args, context) => exportOnnx(args, 'packed', 'onnx', context),
 })

@@ -3,11 +3,14 @@ import type { Option } from '../../../../src-preload/contract/plan.ts'
 import { measureModel } from '../../checkpoint/onnx/encode.ts'
 import type { Layer, Network } from '../../checkpoint/network.ts'
 import type { Graph, Initializer, Node } from '../../graph/ir.ts'
+import { codedFormOf } from '../../quantize/codings/registry.ts'
 import { optionsFor } from '../../quantize/options.ts'
+import { type Offered, withOffered } from '../codings/offered.ts'
+import { canEmit } from '../codings/onnx.ts'
 import type { BytePlan } from '../define.ts'
 import { baseGraph, exportGraph, scopeFor, slotsOf, withContrib } from './assemble.ts'
 import { emitLayer, type Style } from './emit-layer.ts'
-import type { WeightForm } from './form.ts'
+import type { StoredForm, WeightForm } from './form.ts'
 import { usesOf } from './uses.ts'
 
 const gridSchema = z.object({
@@ -35,10 +38,14 @@ export function formOfOption(layer: Pick<Layer, 'rows' | 'cols'>, option: Option
   }
 }
 
+/** The same of options whose result is a coding, too. */
+export const storedFormOf = (layer: Pick<Layer, 'rows' | 'cols'>, option: Option): StoredForm =>
+  codedFormOf(option, layer) ?? formOfOption(layer, option)
+
 /** Exact bytes of every layer under every option: the nodes and tensors the exporter would emit are built without their
  *  values and measured. What layers share (byte tables, shapes) is charged in equal parts to those that would share it
  *  if all took the same width. */
-export function planBytes(network: Network, style: Style): BytePlan {
+export function planBytes(network: Network, style: Style, offered?: Offered): BytePlan {
   const graph = exportGraph(network)
   const slots = slotsOf(network, graph)
   const uses = usesOf(graph)
@@ -47,15 +54,16 @@ export function planBytes(network: Network, style: Style): BytePlan {
   const sharers = new Map<string, { layers: Set<string>; bytes: number }>() // width and key of a shared piece
   const measured = slots.map((slot) => {
     const layer = layerOf.get(slot.name)
-    const options = (layer === undefined ? [] : optionsFor(layer)).map((option) => {
+    const known = layer === undefined ? [] : withOffered(optionsFor(layer), layer, offered, canEmit)
+    const options = known.map((option) => {
       if (option.method === 'keep')
         return { option, own: measure(graph, [], initializersOf(graph, slot.name)), keys: [] }
       const scope = scopeFor(smallest(graph), slots.length)
-      const { piece, replaced } = emitLayer(scope, slot, formOfOption(slot, option), uses.get(slot.name), opset, style)
+      const { piece, replaced } = emitLayer(scope, slot, storedFormOf(slot, option), uses.get(slot.name), opset, style)
       const nodes = [...piece.nodes, ...[...replaced.values()].flat()]
       const made = measure(graph, nodes, piece.initializers)
       const shared = (key: string, bytes: () => number): string => {
-        const id = `${option.bits} ${key}`
+        const id = `${option.bits} ${option.method} ${key}`
         const known = sharers.get(id) ?? { layers: new Set(), bytes: bytes() }
         known.layers.add(slot.name)
         sharers.set(id, known)

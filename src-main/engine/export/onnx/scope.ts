@@ -1,9 +1,10 @@
 import type { QuantizedMatrix } from '../../quantize/types.ts'
+import type { StoredMatrix } from './form.ts'
 import { firstShortName } from './shorten.ts'
 import { dataTypes, int, node, type Attribute, type DataType, type Initializer, type Node } from '../../graph/ir.ts'
 
-/** Bytes of an emitted initializer, made from the quantized weight only when the file is written. */
-export type Payload = (q: QuantizedMatrix) => Uint8Array
+/** Bytes of an emitted initializer, made only when the file is written: from the very weight whose form was emitted. */
+export type Payload = (q: StoredMatrix) => Uint8Array
 
 /** Nodes and initializers that compute one weight, or that several weights share. */
 export interface Piece {
@@ -59,10 +60,16 @@ export function createScope(taken: ReadonlySet<string>, names: number): Scope {
 }
 
 /** Adds an initializer whose bytes come later. */
-export function later(scope: Scope, piece: Piece, dtype: DataType, shape: number[], payload: Payload): string {
+export function later<M extends StoredMatrix = QuantizedMatrix>(
+  scope: Scope,
+  piece: Piece,
+  dtype: DataType,
+  shape: number[],
+  payload: (q: M) => Uint8Array,
+): string {
   const name = scope.fresh()
   piece.initializers.push({ name, dtype, shape, data: { source: name } })
-  piece.payloads.set(name, payload)
+  piece.payloads.set(name, payload as Payload)
   return name
 }
 

@@ -6,21 +6,22 @@ import { contextFor } from '../../quantize/weighted.ts'
 import type { ExportArguments } from '../define.ts'
 import { dequantize } from '../../quantize/dequantize.ts'
 import { asGrid } from '../../quantize/as-grid.ts'
-import { type CompressedMatrix, isBlocks, isCoded, type QuantizedMatrix } from '../../quantize/types.ts'
+import { type CompressedMatrix, isBlocks } from '../../quantize/types.ts'
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { WeightReader } from '../../runtime/types.ts'
 import type { Assembled } from './assemble.ts'
+import type { StoredMatrix } from './form.ts'
 
 /** Quantized layers by name, read from their artifacts when asked for; the last one stays in memory. */
 type Compressed = Pick<ExportArguments, 'network' | 'artifacts' | 'options' | 'importance'>
 
-export type ArtifactReader = (layer: string) => QuantizedMatrix
+export type ArtifactReader = (layer: string) => StoredMatrix
 
 /** Layers with an option and no artifact are compressed when asked for. */
 export function artifactReader({ network, artifacts, options, importance }: Compressed): ArtifactReader {
   const pathOf = new Map(artifacts.map(({ layer, path }) => [layer, path]))
   const layerOf = new Map(network.layers.map((layer) => [layer.name, layer]))
-  let last: { layer: string; q: QuantizedMatrix } | null = null
+  let last: { layer: string; q: StoredMatrix } | null = null
   return (name) => {
     if (last?.layer === name) return last.q
     const path = pathOf.get(name)
@@ -28,7 +29,7 @@ export function artifactReader({ network, artifacts, options, importance }: Comp
     const option = options?.get(name)
     if (path === undefined && option !== undefined && layer !== undefined) {
       const made = applyPlain(weightRows(network, layer), option, contextFor(layer, option, importance ?? null))
-      const q = gridOf(made, name)
+      const q = storedOf(made, name)
       last = { layer: name, q }
       return q
     }
@@ -37,7 +38,7 @@ export function artifactReader({ network, artifacts, options, importance }: Comp
         data: { tensor: name },
       })
     }
-    const q = gridOf(readArtifact(path), name)
+    const q = storedOf(readArtifact(path), name)
     checkFits(layer, q, path)
     last = { layer: name, q }
     return q
@@ -45,17 +46,17 @@ export function artifactReader({ network, artifacts, options, importance }: Comp
 }
 
 /** Blocks of a GGUF type that are a uniform grid pass; the others only GGUF can hold. */
-function gridOf(matrix: CompressedMatrix, layer: string): QuantizedMatrix {
-  const grid = isBlocks(matrix) ? asGrid(matrix) : isCoded(matrix) ? null : matrix
-  if (grid !== null) return grid
-  const type = isBlocks(matrix) ? matrix.type : isCoded(matrix) ? matrix.coding : ''
+function storedOf(matrix: CompressedMatrix, layer: string): StoredMatrix {
+  const stored = isBlocks(matrix) ? asGrid(matrix) : matrix
+  if (stored !== null) return stored
+  const type = isBlocks(matrix) ? matrix.type : ''
   throw new Fault('unsupported', `Layer ${layer} is in ${type} blocks, which only a GGUF file can hold.`, {
     hint: 'Export the variant as GGUF, or plan again with the options of this format.',
     data: { tensor: layer, found: type },
   })
 }
 
-function checkFits(layer: Layer, q: QuantizedMatrix, path: string): void {
+function checkFits(layer: Layer, q: StoredMatrix, path: string): void {
   if (q.rows === layer.rows && q.cols === layer.cols) return
   throw new Fault('bad-input', `${path} does not belong to layer ${layer.name}.`, {
     hint: 'Run the recipe again.',

@@ -14,10 +14,13 @@
 //
 //   w[r, c] = (code[r, c] - zero[r, g]) * scale[r, g]       g = floor(c / groupSize)
 //
+//   A weight in a coding (quantize/codings/) is stored as the coding's own parts, w.<part>, whatever their types.
+//
 //   __metadata__: what the checkpoint's own files said, and
 //     "lathe.layout"  the above in words
 //     "lathe"         { "packed": 1, "source": { name, fingerprint }, "parts": the three endings,
-//                       "weights": { w: { dtype, shape, bits, groupSize, order only where "cols" } } }
+//                       "weights": { w: { dtype, shape, bits, groupSize, order only where "cols" },
+//                                   in a coding: { dtype, shape, coding, settings, order only where "cols" } } }
 //
 // The header's length does not depend on where tensors come to lie (offsets count as the most digits they may take, and
 // each weight's share is a multiple of 8 bytes): sizes of weights add up, so that a plan is exact to the byte.
@@ -26,9 +29,9 @@ import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { Layer, Network, TensorInfo } from '../../checkpoint/network.ts'
 import type { SafetensorsSource } from '../../checkpoint/safetensors.ts'
 import { safetensorsTypes } from '../../checkpoint/safetensors-header.ts'
-import type { DataType } from '../../graph/ir.ts'
+import { bitsOf, type DataType } from '../../graph/ir.ts'
 import { packedBytes } from '../../kernels/bits.ts'
-import type { WeightForm } from '../onnx/form.ts'
+import { isCodedForm, type StoredForm, type WeightForm } from '../onnx/form.ts'
 
 export const LAYOUT_VERSION = 1
 
@@ -37,8 +40,8 @@ const LAYOUT_WORDS =
   '2^(bits-1), w.zeros (endings as in "parts"). Its matrix is [rows, cols]: rows = shape[0], or the last of two ' +
   'dimensions where order is "cols" (the tensor is then the transpose). w.codes is one little-endian bit stream, row ' +
   'after row: code i takes bits [i*bits, (i+1)*bits), lowest bit of a byte first. With g = floor(c / groupSize), ' +
-  'w[r,c] = (code[r,c] - zero[r,g]) * scale[r,g]; scales of shape [1,1] hold for the whole tensor. Every other tensor ' +
-  'is as it was.'
+  'w[r,c] = (code[r,c] - zero[r,g]) * scale[r,g]; scales of shape [1,1] hold for the whole tensor. A weight with ' +
+  '"coding" is stored as w.<part> for the parts of that coding of Lathe. Every other tensor is as it was.'
 
 export type Part = 'codes' | 'scales' | 'zeros'
 export type PartEndings = Record<Part, string>
@@ -69,13 +72,25 @@ export function endingsOf(network: Network): PartEndings {
   for (let attempt = 0; ; attempt++) {
     const stem = attempt === 0 ? '.' : `.lathe${attempt}.`
     const endings = { codes: `${stem}codes`, scales: `${stem}scales`, zeros: `${stem}zeros` }
-    const taken = slotsOf(network).some(({ name }) => Object.values(endings).some((end) => tensors.has(name + end)))
-    if (!taken) return endings
+    const starts = slotsOf(network).map(({ name }) => name + stem)
+    const near = [...tensors.keys()].filter((name) => name.includes(stem)) // cheaper than every tensor with every weight
+    if (!near.some((name) => starts.some((start) => name.startsWith(start)))) return endings
   }
 }
 
+/** The ending of a coding's part. */
+export const codedEnding = ({ codes }: PartEndings, part: string): string => codes.slice(0, -'codes'.length) + part
+
 /** The tensors that hold a weight of this form. */
-export function partsOf(name: string, form: WeightForm, endings: PartEndings): (Entry & { part: Part })[] {
+export function partsOf(name: string, form: StoredForm, endings: PartEndings): (Entry & { part: string })[] {
+  if (!isCodedForm(form)) return gridParts(name, form, endings)
+  return Object.entries(form.parts).map(([part, { dtype, shape }]) => ({
+    ...{ name: name + codedEnding(endings, part), part, dtype, shape },
+    bytes: Math.ceil(shape.reduce((product, size) => product * size, bitsOf[dtype]) / 8),
+  }))
+}
+
+function gridParts(name: string, form: WeightForm, endings: PartEndings): (Entry & { part: Part })[] {
   const { rows, cols, bits, groups, symmetric, granularity, scaleType } = form
   const shape = granularity === 'tensor' ? [1, 1] : [rows, groups]
   const grids = granularity === 'tensor' ? 1 : rows * groups
@@ -95,12 +110,11 @@ export function partsOf(name: string, form: WeightForm, endings: PartEndings): (
 }
 
 /** What the metadata says of a compressed weight, as one member of a JSON object. */
-export function describeWeight(layer: Layer, tensor: TensorInfo, form: WeightForm): string {
+export function describeWeight(layer: Layer, tensor: TensorInfo, form: StoredForm): string {
   const description = {
     dtype: typeNameOf(tensor.dtype),
     shape: tensor.shape,
-    bits: form.bits,
-    groupSize: form.groupSize,
+    ...(isCodedForm(form) ? { coding: form.coding, settings: form.settings } : { bits: form.bits, groupSize: form.groupSize }), // prettier-ignore
     ...(layer.order === 'cols' ? { order: 'cols' } : {}),
   }
   return `${JSON.stringify(layer.name)}:${JSON.stringify(description)}`

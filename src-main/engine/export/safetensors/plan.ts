@@ -2,7 +2,8 @@ import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { Network } from '../../checkpoint/network.ts'
 import { optionsFor } from '../../quantize/options.ts'
 import type { BytePlan } from '../define.ts'
-import { formOfOption } from '../onnx/plan.ts'
+import { type Offered, withOffered } from '../codings/offered.ts'
+import { storedFormOf } from '../onnx/plan.ts'
 import {
   describeWeight,
   endingsOf,
@@ -27,7 +28,7 @@ export function requireSafetensors(network: Network): void {
 
 /** Bytes of every weight under every option, exact: the file is the base and one option of each. (A layer whose scales
  *  need float32 takes more than its option says; quantize/grid.ts tells when.) */
-export function planBytes(network: Network): BytePlan {
+export function planBytes(network: Network, offered?: Offered): BytePlan {
   requireSafetensors(network)
   const endings = endingsOf(network)
   const digits = offsetDigits(network)
@@ -37,9 +38,9 @@ export function planBytes(network: Network): BytePlan {
   const layers = slots.map((layer) => {
     const tensor = network.source.tensors.get(layer.name)
     if (tensor === undefined) throw new Fault('internal', `no tensor ${layer.name}`)
-    const options = optionsFor(layer).map((option) => {
+    const options = withOffered(optionsFor(layer), layer, offered, () => true).map((option) => {
       if (option.method === 'keep') return { ...option, bytes: headerShare([tensor], digits) + tensor.bytes }
-      const form = formOfOption(layer, option)
+      const form = storedFormOf(layer, option)
       const parts = partsOf(layer.name, form, endings)
       return { ...option, bytes: headerShare(parts, digits, describeWeight(layer, tensor, form)) + bytesOf(parts) }
     })

@@ -4,17 +4,18 @@ import type { TensorSource } from '../../checkpoint/network.ts'
 import { openSafetensors } from '../../checkpoint/safetensors.ts'
 import { packedBytes, unpackBits } from '../../kernels/bits.ts'
 import { decodeScales } from '../../kernels/float16.ts'
+import type { CodedMatrix, CodedPart } from '../../quantize/codings/define.ts'
+import { codingOf } from '../../quantize/codings/registry.ts'
 import type { QuantizedMatrix } from '../../quantize/types.ts'
-import { LAYOUT_VERSION, type Part } from './layout.ts'
+import type { StoredMatrix } from '../onnx/form.ts'
+import { codedEnding, LAYOUT_VERSION, type Part, type PartEndings } from './layout.ts'
 
 const size = z.int().positive()
-const weightSchema = z.object({
-  dtype: z.string(),
-  shape: z.array(size).min(1),
-  bits: z.int().min(2).max(8),
-  groupSize: size,
-  order: z.enum(['rows', 'cols']).default('rows'),
-})
+const common = { dtype: z.string(), shape: z.array(size).min(1), order: z.enum(['rows', 'cols']).default('rows') }
+const gridSchema = z.object({ ...common, bits: z.int().min(2).max(8), groupSize: size })
+const settingsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+const codedSchema = z.object({ ...common, coding: z.string(), settings: settingsSchema })
+const weightSchema = z.union([codedSchema, gridSchema])
 const metadataSchema = z.object({
   packed: z.literal(LAYOUT_VERSION),
   source: z.object({ name: z.string(), fingerprint: z.string() }),
@@ -30,7 +31,7 @@ export interface PackedFile {
   /** Names of the tensors that hold a compressed weight. */
   partsOf(weight: string): string[]
   /** A compressed weight, unpacked. Faults 'bad-input' where its parts do not fit its description. */
-  read(weight: string): QuantizedMatrix
+  read(weight: string): StoredMatrix
   close(): void
 }
 
@@ -46,13 +47,17 @@ export function openPacked(path: string): PackedFile {
       source,
       fingerprint: from.fingerprint,
       weights: described,
-      partsOf: (weight) =>
-        Object.values(parts)
+      partsOf(weight) {
+        const description = described.get(weight)
+        if (description && 'coding' in description) return [...codedParts(source, weight, parts).values()]
+        return Object.values(parts)
           .map((end) => weight + end)
-          .filter((name) => source.tensors.has(name)),
+          .filter((name) => source.tensors.has(name))
+      },
       read(weight) {
         const description = described.get(weight)
         if (description === undefined) throw damaged(path, `it holds no compressed weight ${weight}`)
+        if ('coding' in description) return readCoded(path, source, codedParts(source, weight, parts), description)
         return unpack(path, source, (part) => weight + parts[part], description)
       },
       close: () => source.close(),
@@ -63,11 +68,45 @@ export function openPacked(path: string): PackedFile {
   }
 }
 
-function unpack(path: string, source: TensorSource, nameOf: (part: Part) => string, of: PackedWeight): QuantizedMatrix {
-  const { shape, bits, groupSize, order } = of
+/** Tensors of a coded weight by part. */
+function codedParts(source: TensorSource, weight: string, endings: PartEndings): Map<string, string> {
+  const start = weight + codedEnding(endings, '')
+  const names = [...source.tensors.keys()].filter((name) => name.startsWith(start))
+  return new Map(names.map((name) => [name.slice(start.length), name]))
+}
+
+function readCoded(
+  path: string,
+  source: TensorSource,
+  names: ReadonlyMap<string, string>,
+  { coding, settings, shape, order }: z.infer<typeof codedSchema>,
+): CodedMatrix {
+  const parts: Record<string, CodedPart> = {}
+  for (const [part, name] of names) {
+    const info = source.tensors.get(name)
+    if (info) parts[part] = { dtype: info.dtype, shape: [...info.shape], data: source.read(name) }
+  }
+  const matrix = { ...sizeOf(shape, order), coding, settings, parts }
+  const fault = codingOf(matrix).fault(matrix)
+  if (fault !== null) throw damaged(path, fault)
+  return matrix
+}
+
+function sizeOf(shape: readonly number[], order: 'rows' | 'cols'): { rows: number; cols: number } {
   const count = shape.reduce((product, length) => product * length, 1)
   const rows = (order === 'rows' ? shape[0] : shape.at(-1)) ?? 1
-  const cols = count / rows
+  return { rows, cols: count / rows }
+}
+
+function unpack(
+  path: string,
+  source: TensorSource,
+  nameOf: (part: Part) => string,
+  of: z.infer<typeof gridSchema>,
+): QuantizedMatrix {
+  const { shape, bits, groupSize, order } = of
+  const { rows, cols } = sizeOf(shape, order)
+  const count = rows * cols
   const groups = Math.ceil(cols / groupSize)
   const take = (part: Part, bytes: number): Uint8Array => {
     const found = source.tensors.get(nameOf(part))

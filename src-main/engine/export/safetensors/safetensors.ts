@@ -18,6 +18,6 @@ export const safetensors = defineExporter({
   extension: '.safetensors',
   refuses: ({ format }) =>
     format === 'onnx' ? 'an ONNX model keeps its computation in the graph; export it as ONNX' : null,
-  planBytes,
+  planBytes: (network, _, offered) => planBytes(network, offered),
   write: exportSafetensors,
 })

@@ -3,6 +3,8 @@ import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { Network } from '../../checkpoint/network.ts'
 import { dequantizeRows } from '../../quantize/dequantize.ts'
 import type { QuantizedMatrix } from '../../quantize/types.ts'
+import type { CodedMatrix } from '../../quantize/codings/define.ts'
+import type { StoredMatrix } from '../onnx/form.ts'
 import type { ArtifactReader } from '../onnx/weights.ts'
 import { openPacked } from './read.ts'
 
@@ -40,7 +42,7 @@ export function verifyPacked(
       step(name)
       const wanted = artifacts(name)
       compare(path, name, file.read(name), wanted)
-      codes += wanted.codes.length
+      codes += wanted.rows * wanted.cols
     }
     let keptBytes = 0
     for (const { name, bytes, dtype, shape } of kept) {
@@ -70,19 +72,35 @@ function words(compressed: number, codes: number, kept: number, keptBytes: numbe
 
 const bits = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 
-function compare(path: string, name: string, found: QuantizedMatrix, wanted: QuantizedMatrix): void {
-  for (const field of ['rows', 'cols', 'bits', 'symmetric', 'groupSize', 'groups', 'scaleType'] as const) {
-    if (found[field] !== wanted[field]) throw differs(path, name, `its ${field} is`)
-  }
-  if (Buffer.compare(found.codes, wanted.codes) !== 0) throw differs(path, name, 'its codes are')
-  if (Buffer.compare(bits(found.scales), bits(wanted.scales)) !== 0) throw differs(path, name, 'its scales are')
-  if (Buffer.compare(found.zeros, wanted.zeros) !== 0) throw differs(path, name, 'its zero points are')
+function compare(path: string, name: string, found: StoredMatrix, wanted: StoredMatrix): void {
+  if ('coding' in wanted) {
+    if (!('coding' in found)) throw differs(path, name, 'its form is')
+    compareParts(path, name, found, wanted)
+  } else if ('coding' in found) throw differs(path, name, 'its form is')
+  else compareGrid(path, name, found, wanted)
   const step = Math.max(1, Math.floor(CHUNK_BYTES / 4 / wanted.cols))
   for (let begin = 0; begin < wanted.rows; begin += step) {
     const end = Math.min(begin + step, wanted.rows)
     const [weights, variant] = [dequantizeRows(found, begin, end), dequantizeRows(wanted, begin, end)]
     if (Buffer.compare(bits(weights), bits(variant)) !== 0) throw differs(path, name, 'its weights are')
   }
+}
+
+function compareParts(path: string, name: string, found: CodedMatrix, wanted: CodedMatrix): void {
+  const words = ({ rows, cols, coding, settings, parts }: CodedMatrix) =>
+    JSON.stringify([rows, cols, coding, Object.entries(settings).sort(), Object.keys(parts).sort()])
+  if (words(found) !== words(wanted)) throw differs(path, name, 'its description is')
+  for (const [part, { data }] of Object.entries(wanted.parts))
+    if (Buffer.compare(found.parts[part]?.data ?? new Uint8Array(), data) !== 0) throw differs(path, name, `its ${part} are`) // prettier-ignore
+}
+
+function compareGrid(path: string, name: string, found: QuantizedMatrix, wanted: QuantizedMatrix): void {
+  for (const field of ['rows', 'cols', 'bits', 'symmetric', 'groupSize', 'groups', 'scaleType'] as const) {
+    if (found[field] !== wanted[field]) throw differs(path, name, `its ${field} is`)
+  }
+  if (Buffer.compare(found.codes, wanted.codes) !== 0) throw differs(path, name, 'its codes are')
+  if (Buffer.compare(bits(found.scales), bits(wanted.scales)) !== 0) throw differs(path, name, 'its scales are')
+  if (Buffer.compare(found.zeros, wanted.zeros) !== 0) throw differs(path, name, 'its zero points are')
 }
 
 const differs = (path: string, tensor: string, what: string): Fault =>

@@ -6,11 +6,10 @@ import { bitsOf } from '../../graph/ir.ts'
 import { packBits } from '../../kernels/bits.ts'
 import { encodeScales } from '../../kernels/float16.ts'
 import type { TaskContext } from '../../protocol.ts'
-import type { QuantizedMatrix } from '../../quantize/types.ts'
 import { writeCard } from '../card/write.ts'
 import type { ExportArguments, Exported } from '../define.ts'
 import { manifestOf } from '../manifest.ts'
-import { formOf } from '../onnx/form.ts'
+import { formOf, type StoredMatrix } from '../onnx/form.ts'
 import { artifactReader, type ArtifactReader } from '../onnx/weights.ts'
 import { openStaging } from '../staging.ts'
 import { checkFile, chooseTarget, type Target, unmake } from '../target.ts'
@@ -23,7 +22,6 @@ import {
   headerShare,
   metadataText,
   offsetDigits,
-  type Part,
   partsOf,
   slotsOf,
 } from './layout.ts'
@@ -48,7 +46,7 @@ export async function exportSafetensors(args: ExportArguments, context: TaskCont
 }
 
 /** A tensor of the file, and where its bytes come from. */
-type Item = Entry & { from: { layer: string; part: Part } | null }
+type Item = Entry & { from: { layer: string; part: string } | null }
 
 interface Assembled {
   items: Item[] // in file order
@@ -94,7 +92,8 @@ function assemble(network: Network, compressed: ReadonlySet<string>, artifacts: 
 }
 
 /** Bytes of one part, as layout.ts draws them. */
-function packPart(q: QuantizedMatrix, part: Part): Uint8Array {
+function packPart(q: StoredMatrix, part: string): Uint8Array {
+  if ('coding' in q) return q.parts[part]?.data ?? new Uint8Array()
   if (part === 'codes') return packBits(q.codes, q.bits)
   return part === 'scales' ? encodeScales(q.scales, q.scaleType) : q.zeros
 }

@@ -24,7 +24,7 @@ export const transformersJs = defineExporter({
     if (task === 'image-text-to-text') return 'the program wants such models in three files, which are not written yet'
     return null
   },
-  planBytes: (network) => planBytes(generatorNetwork(network), 'packed'),
+  planBytes: (network, _, offered) => planBytes(generatorNetwork(network), 'packed', offered),
   convert: convertOptions,
   write: exportTransformersJs,
 })

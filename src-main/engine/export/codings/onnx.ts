@@ -1,0 +1,33 @@
+// Codings that an ONNX file can hold. Each emitter (one file here, one line below) writes the parts of a weight as tensors and the
+// nodes that compute it, in float32, under the weight's own name: only operators that ONNX Runtime folds when it loads the
+// file, so that the file is small and the network runs at the speed and in the memory of the float32 one.
+import { Fault } from '../../../../src-preload/contract/fault.ts'
+import type { CodedForm } from '../../quantize/codings/define.ts'
+import type { WeightSlot } from '../onnx/emit-weight.ts'
+import type { Piece, Scope } from '../onnx/scope.ts'
+import { levelEmitters } from './onnx-levels.ts'
+
+export interface OnnxCoding {
+  id: string // of the coding
+  /** Emits nodes that end in `slot.name`: a tensor of slot.shape and slot.dtype, equal to what the coding decodes to, bit for
+   *  bit. The form alone decides what is emitted; `later(scope, piece, dtype, shape, (m: CodedMatrix) => bytes)` adds a tensor
+   *  whose bytes come from the parts when the file is written. */
+  emit(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedForm): void
+}
+
+const emitters: readonly OnnxCoding[] = [...levelEmitters]
+
+const emitterOf = ({ coding }: CodedForm): OnnxCoding | undefined => emitters.find(({ id }) => id === coding)
+
+export const canEmit = (form: CodedForm): boolean => emitterOf(form) !== undefined
+
+/** Faults 'unsupported' for codings that no emitter knows. */
+export function emitCoded(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedForm): void {
+  const emitter = emitterOf(form)
+  if (emitter === undefined)
+    throw new Fault('unsupported', `Layer ${slot.name} is coded as ${form.coding}, which an ONNX file cannot hold.`, {
+      hint: 'Export as packed safetensors, or plan again with the options of this format.',
+      data: { tensor: slot.name, found: form.coding },
+    })
+  emitter.emit(scope, piece, slot, form)
+}
