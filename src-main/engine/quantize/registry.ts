@@ -6,8 +6,24 @@ import { mxfp4 } from './mxfp4.ts'
 import { nf4 } from './nf4.ts'
 import { nvfp4 } from './nvfp4.ts'
 import { ggml } from './ggml.ts'
+import { ggmlLdlq } from './ggml-ldlq.ts'
+import { gptq } from './gptq.ts'
 import { pvq } from './pvq.ts'
+import { rsq } from './rsq.ts'
 import { rtn } from './rtn.ts'
 
 /** Every quantizer Lathe knows. Adding one costs a file and a line here. */
-export const quantizers: readonly Quantizer[] = [rtn, ggml, nf4, fp8, mxfp4, nvfp4, denseshift, luq, pvq]
+export const quantizers: readonly Quantizer[] = [
+  rtn,
+  gptq,
+  rsq,
+  ggml,
+  ggmlLdlq,
+  nf4,
+  fp8,
+  mxfp4,
+  nvfp4,
+  denseshift,
+  luq,
+  pvq,
+]

@@ -1,0 +1,48 @@
+// RSQ: rotate, scale, quantize. GPTQ on a rotated network, whose calibration rows count by how much they matter.
+//   Sung et al. 2025, "RSQ: Learning from Important Tokens Leads to Better Quantized LLMs", section 3
+//   min sum_j r_j^2 |(W - Q) x_j|^2, so H = mean r_j^2 x_j x_j^T      r_j in rMin .. 1, by default from the attention that
+//   token j receives (attention concentration); the paper's other strategies by name
+// The rotation stands under `prepare` and can be taken out; the importance is measured during calibration.
+// Cost that of GPTQ; the weighing adds one look at the attention of each block.
+import { z } from 'zod'
+import { defineQuantizer, type TokenWeighting } from './define.ts'
+import { ggmlLdlq } from './ggml-ldlq.ts'
+import { quantizeWithFeedback } from './gptq/apply.ts'
+import { gridTwin, gridWithFeedback } from './gptq/parameters.ts'
+
+// Names of engine/calibrate/tokens, which has them and their formulas.
+const strategies = ['attention', 'first', 'first-last', 'frequency', 'norm', 'difference', 'similarity'] as const
+
+export const rsq = defineQuantizer({
+  id: 'rsq',
+  title: 'RSQ',
+  summary: 'GPTQ on a rotated network that learns most from the tokens that others attend to.',
+  cite: 'Sung et al. 2025, RSQ: Learning from Important Tokens Leads to Better Quantized LLMs, section 3',
+  formula: 'Q = argmin tr((W - Q) H (W - Q)^T),  H = mean r^2 x x^T,  r = importance of the token',
+  cost: 'O(rows cols^2 (1 + sweeps) + cols^3) time, memory of a slab of rows and three Hessians',
+  needs: ['weights', 'hessian'],
+  version: 1,
+  params: z.object({
+    ...gridWithFeedback,
+    strategy: z
+      .enum(strategies)
+      .default('attention')
+      .describe(
+        'What makes a token important: attention it receives, place in the text, rarity, size, change, or oddity',
+      ),
+    rMin: z.number().min(0).max(1).default(0.005).describe('Importance of the least important token; the most has 1'),
+    firstTokens: z.int().positive().default(256).describe('How many tokens count fully (strategies by place)'),
+  }),
+  twin(plain, parameters) {
+    const { damping, strategy } = parameters
+    if (plain.method === 'ggml')
+      return ggmlLdlq.twin?.(plain, ggmlLdlq.params.parse({ damping, tokens: strategy })) ?? null
+    return gridTwin('rsq', plain, parameters)
+  },
+  tokens({ strategy, rMin, firstTokens }): TokenWeighting {
+    const byPlace = strategy === 'first' || strategy === 'first-last'
+    return { strategy, parameters: byPlace ? { n: firstTokens, rMin } : { rMin } }
+  },
+  prepare: [{ method: 'rotate', parameters: {} }],
+  apply: (source, parameters, context) => quantizeWithFeedback(source, parameters, context, 'RSQ'),
+})
