@@ -47,8 +47,11 @@ export async function feedbackBlocks(given: Rows, factor: InverseFactor): Promis
   const blocks = new Uint8Array(rows * rowBytes(type, cols))
   const fed = new Float32Array(rows * blockSize)
   await feedbackColumns({
-    ...{ weights, rows, cols, factor, blockSize },
+    ...{ rows, cols, factor, blockSize },
     ...place(given),
+    take(begin, size, w) {
+      transposeInto(weights, { rows, cols: size, stride: cols, at: begin }, w, { outStride: rows })
+    },
     inner({ begin, size, w, u, e }) {
       transposeInto(w, { rows: size, cols: rows, stride: rows }, fed, { outStride: size })
       const importance = Float32Array.from({ length: size }, (_, i) => 1 / (u[i * (size + 1)] ?? 1) ** 2)
