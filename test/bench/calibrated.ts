@@ -49,13 +49,15 @@ function peakOf(pid: number): number | null {
   }
 }
 
+/** `ggml` is weighted by what was measured: it needs the Hessian's diagonal only. */
 function optionOf(layer: Layer, method: string, bits: number): Option[] {
-  const type = bits <= 4 ? 'Q4_0' : 'Q8_0'
-  const plain = method === 'ggml-ldlq' ? ggmlOption(type) : optionsFor(layer).find((option) => option.bits === bits)
-  if (!plain || plain.method === method || layer.op === 'Gather') return plain ? [plain] : []
+  const isLookup = layer.op === 'Gather'
+  const inBlocks = method.startsWith('ggml')
+  const block = ggmlOption(bits <= 4 ? 'Q4_0' : 'Q8_0', method === 'ggml' && !isLookup)
+  const plain = inBlocks ? block : optionsFor(layer).find((option) => option.bits === bits)
+  if (!plain || plain.method === method || isLookup) return plain ? [plain] : []
   const { params, twin } = quantizerOf({ method }, layer.name)
-  const option = twin?.(plain, params.parse({ bits }))
-  return [option ?? plain]
+  return [twin?.(plain, params.parse({})) ?? plain]
 }
 
 export async function benchCalibrated(

@@ -3,7 +3,7 @@ import { compressPieceOf } from '../../../src-main/engine/calibrate/compress.ts'
 import { layersOf, layoutOf, type Piece } from '../../../src-main/engine/calibrate/layout.ts'
 import type { Layer, Network } from '../../../src-main/engine/checkpoint/network.ts'
 import type { Dataset } from '../../../src-main/engine/data/types.ts'
-import type { Artifact } from '../../../src-main/engine/protocol.ts'
+import type { Artifact, TaskContext } from '../../../src-main/engine/protocol.ts'
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import { quiet } from '../score/network.ts'
 
@@ -22,7 +22,7 @@ export async function runPieces(
     folder: string
     option: (layer: Layer) => Option | null
     last?: number
-    context?: typeof quiet
+    context?: TaskContext
   },
 ): Promise<Finished[]> {
   if (network.graph === null) throw new Error('no graph')
