@@ -77,6 +77,9 @@ function rowsOf(project: OpenProject, subject: Subject, layer: string): Shootout
   return [...stored].flatMap(([key, row]) => (key === keyOf(row) ? [row] : []))
 }
 
+/** A defect is no result: it is tried again next time. */
+const stands = ({ fault }: ShootoutRow): boolean => fault?.code !== 'internal'
+
 function stepKey(subject: Subject, layer: string, method: string): string {
   const identity = { task: 'shootout', ...placeOf(subject, layer), layer, method, versions: quantizerVersions() }
   return `shootout-${createHash('sha256').update(canonicalJson(identity)).digest('hex')}`
@@ -126,7 +129,7 @@ export const prepareShootout =
           if (update.row) saveProbe(store.write, { ...place, key: keyOf(update.row), value: update.row })
           hooks.progress(update)
         }
-        const tried = rowsOf(project, subject, layer).filter(({ method }) => method === id)
+        const tried = rowsOf(project, subject, layer).filter((row) => row.method === id && stands(row))
         const task = {
           ...{ checkpoint, data, layer, samples, seed },
           prepared: prepare.map((use) => ({ ...use, seed, file: null })),
@@ -135,6 +138,7 @@ export const prepareShootout =
           skip: tried.map(({ option }) => option.id),
         }
         const { rows } = await engine.run('shootout', task, { ...hooks, progress })
+        if (!rows.every(stands)) return
         const nothing = { run: null, file: null, sha256: null, bytes: null }
         const result = { rows: rows.length + tried.length }
         saveStep(store.write, { key: stepKey(subject, layer, id), task: 'shootout', ...nothing, result })

@@ -15,6 +15,7 @@ import { refine } from './verbs/refine.ts'
 import { run } from './verbs/run.ts'
 import { score } from './verbs/score.ts'
 import { serve } from './verbs/serve.ts'
+import { shootout } from './verbs/shootout.ts'
 
 const version = (): string => {
   const document: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
@@ -146,6 +147,13 @@ export function buildProgram(): Command {
     .requiredOption('--out <file>', 'file to write')
     .option('--overwrite', 'replace what is there')
     .action(imatrix)
+  verb('shootout <model>', 'every quantizer and width on one layer: bits a weight against error')
+    .requiredOption('--layer <name>', 'the layer, or a part of its name that fits no other')
+    .option(data, dataHelp)
+    .option('--methods <ids>', 'only these quantizers, such as rtn,ggml (see lathe methods)', (ids: string) =>
+      ids.split(','),
+    )
+    .action(shootout)
   verb('methods', 'every score, quantizer, allocator, evaluator and exporter').action(methods)
   verb('demo', 'the main job on the two samples, in under a minute')
     .option('--out <folder>', 'keep the exports here')

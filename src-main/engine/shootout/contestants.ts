@@ -1,5 +1,6 @@
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import { Fault } from '../../../src-preload/contract/fault.ts'
+import { looksAtInputs } from '../calibrate/choose.ts'
 import type { Layer } from '../checkpoint/network.ts'
 import { fits, ggmlOption, isFloat } from '../export/gguf/types.ts'
 import { writableTypes } from '../kernels/ggml/types.ts'
@@ -48,13 +49,16 @@ export function contestants(
   return [...best.values()]
 }
 
-/** Those of the quantizers asked for (null: all). Faults on a quantizer there is none of. */
-export function contestantsOf(layer: Layer, wanted: readonly string[] | null, weighs: boolean): Contestant[] {
+/** Those of the quantizers asked for (null: all), without what needs inputs where there are none. Faults on a quantizer
+ *  there is none of. */
+export function contestantsOf(layer: Layer, wanted: readonly string[] | null, hasInputs: boolean): Contestant[] {
   const unknown = wanted?.find((id) => !quantizers.some((quantizer) => quantizer.id === id))
   if (unknown !== undefined)
     throw new Fault('bad-arguments', `There is no quantizer "${unknown}".`, {
       hint: `Known: ${quantizers.map(({ id }) => id).join(', ')}.`,
       data: { field: 'methods', found: unknown },
     })
-  return contestants(layer, { weighs }).filter(({ quantizer }) => wanted?.includes(quantizer.id) ?? true)
+  return contestants(layer, { weighs: hasInputs })
+    .filter(({ quantizer }) => wanted?.includes(quantizer.id) ?? true)
+    .filter(({ option }) => hasInputs || !looksAtInputs(option, layer.name))
 }
