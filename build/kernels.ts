@@ -23,6 +23,7 @@ const threadFiles = [
   'codebook-job',
   'columns-job',
   'levels-job',
+  'grids-job',
   'arena',
   'vectors-job',
 ]

@@ -4,6 +4,7 @@ import { type BlockExports, type BlockRows, encodeBookChunk, encodeChunk } from 
 import { feedbackChunk, type FeedbackExports, feedbackKernels, type FeedbackRows } from './block-feedback-job.ts'
 import type { CodebookExports } from './codebook-job.ts'
 import { columnChunk, type ColumnExports, type ColumnRows } from './columns-job.ts'
+import { type GridsExports, type GridsRows, gridsChunk } from './grids-job.ts'
 import { levelChunk, type LevelRows, type LevelsExports } from './levels-job.ts'
 import { type GridRows, quantizeChunk, type QuantizeExports } from './search.ts'
 import { vectorChunk, vectorKernels, type VectorRows } from './vectors-job.ts'
@@ -17,6 +18,7 @@ export const threadKernels = [
   'ggml-encode',
   'ggml-codebook',
   'levels',
+  'grids',
   'pvq',
   'kmeans',
   'select',
@@ -27,6 +29,7 @@ export type Job =
   | { job: 'quantize'; rows: GridRows }
   | { job: 'blocks'; rows: BlockRows }
   | { job: 'levels'; rows: LevelRows }
+  | { job: 'grids'; rows: GridsRows }
   | { job: 'feedback'; rows: FeedbackRows }
   | { job: 'vectors'; rows: VectorRows }
   | { job: 'columns'; rows: ColumnRows }
@@ -58,6 +61,7 @@ function workOn(open: OpenKernel, task: Task, chunk: number): number {
   if (task.job === 'levels') return levelChunk(open('levels') as Arena<LevelsExports>, task.rows, chunk)
   if (task.job === 'feedback') return feedbackChunk(open(task.rows.kernel) as Arena<FeedbackExports>, task.rows, chunk)
   if (task.job === 'columns') return columnChunk(open('linear-columns') as Arena<ColumnExports>, task.rows, chunk)
+  if (task.job === 'grids') return gridsChunk(open('grids') as Arena<GridsExports>, task.rows, chunk)
   const kernel = open('ggml-encode') as Arena<BlockExports>
   const { rows } = task
   const { codebook } = rows

@@ -1,6 +1,8 @@
 import type { Quantizer } from './define.ts'
 import { denseshift } from './denseshift.ts'
 import { fp8 } from './fp8.ts'
+import { elastic } from './elastic.ts'
+import { hqq } from './hqq.ts'
 import { luq } from './luq.ts'
 import { mxfp4 } from './mxfp4.ts'
 import { nf4 } from './nf4.ts'
@@ -19,6 +21,8 @@ export const quantizers: readonly Quantizer[] = [
   rsq,
   ggml,
   ggmlLdlq,
+  hqq,
+  elastic,
   nf4,
   fp8,
   mxfp4,
