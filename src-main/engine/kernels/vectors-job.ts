@@ -17,6 +17,7 @@ export interface KmeansExports {
   gather(...values: number[]): void
   lower(points: number, weights: number, n: number, dims: number, center: number, nearest: number): number
   pick(nearest: number, n: number, target: number): number
+  place(book: number, codes: number, n: number, dims: number, out: number): void
 }
 
 export interface SelectExports {

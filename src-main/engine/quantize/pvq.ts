@@ -12,7 +12,6 @@
 import { z } from 'zod'
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import { roundToHalf, toHalfBits } from '../kernels/float16.ts'
-import { multiply } from '../kernels/linear/multiply.ts'
 import type { Hessian } from '../kernels/linear/types.ts'
 import { gainsOf, groupsOf, packPoints, type Pyramid, rowScales, searchPoints } from '../kernels/vectors/pvq.ts'
 import { MAX_PULSES } from '../kernels/vectors/pyramid.ts'
@@ -21,6 +20,7 @@ import type { CodedMatrix } from './codings/define.ts'
 import { defineQuantizer, type QuantizeContext } from './define.ts'
 import { lloydLevels } from './pvq/levels.ts'
 import { calibratedPoints, nearestPoints, type Rows, type Solution } from './pvq/run.ts'
+import { fitScales } from './pvq/scales.ts'
 import { groupShape, type GroupShape } from './pvq/shape.ts'
 import { eachBlock, notFinite, type WeightRows } from './rows.ts'
 
@@ -115,7 +115,7 @@ async function perHessian(
     const rows = { weights, rows: share, cols: all.cols, scales: all.scales.subarray(begin, end) }
     const own = { ...context, progress: (done: number) => context.progress?.((i + done) / hessians.length) }
     const solution = await calibratedPoints(rows, pyramid, hessian, p, own)
-    await fitScales(rows, solution, hessian, context)
+    await fitScales(rows.scales, weights, solution.values, hessian, context)
     parts.push(solution)
   }
   const joined = <A extends Uint8Array | Float32Array>(empty: A, pick: (part: Solution) => A): A => {
@@ -132,21 +132,6 @@ async function perHessian(
     points: joined(new Uint8Array(length(({ points }) => points)), ({ points }) => points),
     codes: joined(new Uint8Array(length(({ codes }) => codes)), ({ codes }) => codes),
     values: joined(new Float32Array(length(({ values }) => values)), ({ values }) => values),
-  }
-}
-
-/** s <- s (w H q) / (q H q) for each row: the least output error for these points and gains. Changes `rows.scales`. */
-async function fitScales(rows: Rows, { values }: Solution, hessian: Hessian, { threads, device }: QuantizeContext) {
-  const { cols, weights, scales } = rows
-  const shape = { m: rows.rows, n: cols, k: cols }
-  const qh = await multiply({ a: values, b: hessian.data, ...shape }, { threads, device })
-  for (let r = 0; r < rows.rows; r++) {
-    let [wq, qq] = [0, 0]
-    for (let i = r * cols; i < (r + 1) * cols; i++) {
-      wq += (weights[i] ?? 0) * (qh[i] ?? 0)
-      qq += (values[i] ?? 0) * (qh[i] ?? 0)
-    }
-    if (wq > 0 && qq > 0) scales[r] = ((scales[r] ?? 0) * wq) / qq
   }
 }
 

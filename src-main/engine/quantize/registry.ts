@@ -10,6 +10,7 @@ import { nvfp4 } from './nvfp4.ts'
 import { ggml } from './ggml.ts'
 import { ggmlLdlq } from './ggml-ldlq.ts'
 import { gptq } from './gptq.ts'
+import { lr2vq } from './lr2vq.ts'
 import { pvq } from './pvq.ts'
 import { rsq } from './rsq.ts'
 import { rtn } from './rtn.ts'
@@ -30,4 +31,5 @@ export const quantizers: readonly Quantizer[] = [
   denseshift,
   luq,
   pvq,
+  lr2vq,
 ]

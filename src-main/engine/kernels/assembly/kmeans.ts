@@ -85,3 +85,9 @@ export function pick(nearest: usize, n: i32, target: f64): i32 {
   }
   return last
 }
+
+/** out [n, dims] = codeword of each point. */
+export function place(book: usize, codes: usize, n: i32, dims: i32, out: usize): void {
+  for (let v = 0; v < n; v++)
+    memory.copy(out + ((<usize>v * dims) << 2), book + ((<usize>load<u32>(codes + (<usize>v << 2)) * dims) << 2), dims << 2)
+}

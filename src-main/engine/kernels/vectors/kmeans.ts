@@ -68,6 +68,19 @@ export function gatherPoints({ data, dims }: Points, weights: Float32Array | nul
   }
 }
 
+/** The codeword of each point: [n, dims]. */
+export function placeWords(book: Float32Array, dims: number, codes: Uint32Array): Float32Array {
+  const n = codes.length
+  const [words = 0, c = 0, out = 0] = own().lay(book.length * 4, n * 4, n * dims * 4)
+  own().floats(words, book.length).set(book)
+  const bytes = own().bytes(c, n * 4)
+  new Uint32Array(bytes.buffer, c, n).set(codes)
+  own().exports.place(words, c, n, dims, out)
+  return own()
+    .floats(out, n * dims)
+    .slice()
+}
+
 /** First codewords by k-means++: each next one is a point drawn with the square of its distance as its chance. */
 export function seedWords({ data, dims }: Points, weights: Float32Array | null, k: number, next: () => number) {
   const n = data.length / dims

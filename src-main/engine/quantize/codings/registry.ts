@@ -6,6 +6,7 @@ import { mxfp4Coding, nvfp4Coding } from './fp4.ts'
 import { fp8Coding } from './fp8.ts'
 import { luqCoding } from './luq.ts'
 import { nf4Coding } from './nf4.ts'
+import { lr2vqCoding } from './lr2vq.ts'
 import { pvqCoding } from './pvq.ts'
 
 /** Every coding Lathe knows. Adding one costs a file and a line here. */
@@ -17,6 +18,7 @@ export const codings: readonly Coding[] = [
   denseShiftCoding,
   luqCoding,
   pvqCoding,
+  lr2vqCoding,
 ]
 
 export function codingOf({ coding }: Pick<CodedMatrix, 'coding'>): Coding {
