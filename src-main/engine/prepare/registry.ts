@@ -1,10 +1,14 @@
 import { intToken } from '../activate/int-token.ts'
+import { awq } from './awq.ts'
 import type { Preparation } from './define.ts'
 import { rotate } from './rotate.ts'
+import { smooth } from './smooth.ts'
 
 /** Every rewriting Lathe knows, exact ones and those of activations. Adding one costs a file and a line here. */
 export const preparations: readonly Preparation[] = [
   rotate,
+  awq,
+  smooth,
   // What flows between the layers is rounded behind the exact rewritings.
   intToken,
 ]
