@@ -5,6 +5,7 @@
 // places, and only a scale that they share can be taken out of an integer sum.
 import { z } from 'zod'
 import { absmax, roundSymmetric, tokenAxes } from './arithmetic.ts'
+import { attentionHelp, attentionInsertions } from './attention.ts'
 import { choiceParameters, defineActivation } from './method.ts'
 
 export const intToken = defineActivation({
@@ -18,8 +19,13 @@ export const intToken = defineActivation({
   version: 1,
   params: z.object({
     bits: z.int().min(4).max(8).default(8).describe('Bits of an activation'),
+    attention: z.boolean().default(false).describe(attentionHelp),
     ...choiceParameters,
   }),
+  insertions: (graph, { bits, attention }) =>
+    attention
+      ? attentionInsertions(graph, (bench, x, axes) => roundSymmetric(bench, x, absmax(bench, x, axes), bits).value)
+      : [],
   emit: (bench, value, site, { bits }) =>
     roundSymmetric(bench, value, absmax(bench, value, tokenAxes(site)), bits).value,
   mark: ({ bits }) => ({ type: 'int', bits, scale: 'token', dynamic: true, symmetric: true }),

@@ -26,7 +26,7 @@ type Schema = z.ZodObject
 export interface ActivationMethod<P extends Schema> extends Omit<MethodBase<P>, 'family'> {
   measure?: Preparation<P>['measure']
   /** Further values to round beside those sites. */
-  insertions?(network: Network, graph: Graph, parameters: z.output<P>): Insertion[]
+  insertions?(graph: Graph, parameters: z.output<P>): Insertion[]
   /** Why it cannot be done at this site, in words behind the layer's name; null where it can. */
   refusesSite?(site: Site, parameters: z.output<P>): string | null
   /** Rounds the value of a site, float32. */
@@ -59,7 +59,7 @@ export function defineActivation<P extends Schema>(method: ActivationMethod<P>):
         const numbers = (what: string) => numbersOf(network, method.title, site.layer, what, measured)
         return { ...site, emit: (bench, value) => emit(bench, value, site, parameters, numbers) }
       }),
-      ...(insertions?.(network, graph, parameters) ?? []),
+      ...(insertions?.(graph, parameters) ?? []),
     ]
     return { sites, ...insertRoundings(graph, all, method.id) }
   }

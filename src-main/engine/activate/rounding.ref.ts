@@ -27,3 +27,25 @@ export function tokensRef(x: Float32Array, cols: number, bits: number): Float32A
   }
   return out
 }
+
+/** [rows, cols]; row^alpha x column^(1-alpha), columns given. */
+export function crossRef(x: Float32Array, columns: Float32Array, alpha: number, bits: number): Float32Array {
+  const top = 2 ** (bits - 1) - 1
+  const cols = columns.length
+  return x.map((value, at) => {
+    const row = largest(x.subarray(at - (at % cols), at - (at % cols) + cols))
+    const scale = fround(fround(fround(row ** alpha) * fround((columns[at % cols] as number) ** (1 - alpha))) / top)
+    return fround(max(-top, min(top, even(fround(value / scale)))) * scale)
+  })
+}
+
+/** The nearest number of a float type with that many bits of mantissa, whose smallest normal is 2^least. */
+export function floatRef(
+  value: number,
+  { largest, least, mantissa }: Record<'largest' | 'least' | 'mantissa', number>,
+): number {
+  // prettier-ignore
+  if (value === 0) return 0
+  const step = 2 ** (max(floor(Math.log2(abs(value))), least) - mantissa)
+  return max(-largest, min(largest, even(value / step) * step))
+}

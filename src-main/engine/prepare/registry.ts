@@ -1,3 +1,8 @@
+import { fp8 } from '../activate/fp8.ts'
+import { intGroup } from '../activate/int-group.ts'
+import { kvCache } from '../activate/kv-cache.ts'
+import { crossquant } from '../activate/crossquant.ts'
+import { intTensor } from '../activate/int-tensor.ts'
 import { intToken } from '../activate/int-token.ts'
 import { awq } from './awq.ts'
 import type { Preparation } from './define.ts'
@@ -11,4 +16,9 @@ export const preparations: readonly Preparation[] = [
   smooth,
   // What flows between the layers is rounded behind the exact rewritings.
   intToken,
+  crossquant,
+  intTensor,
+  intGroup,
+  fp8,
+  kvCache,
 ]

@@ -4,32 +4,30 @@ import { tokensRef } from '../../../src-main/engine/activate/rounding.ref.ts'
 import { analyse } from '../../../src-main/engine/graph/structure.ts'
 import { hasData } from '../../helpers/data.ts'
 import { imageData, residualNetwork } from '../score/network.ts'
-import { floatsOf, inputOf, lossOf, openReal, valuesOf } from './run.ts'
-
-const none = { seed: 1, measured: null }
+import { floatsOf, inputOf, lossOf, openReal, rounded, valuesOf } from './run.ts'
 
 test('an image has one scale for all its sums', async () => {
   const network = residualNetwork()
-  const made = intToken.apply(network, { bits: 4 }, none)
-  const rounded = inputOf(made, 'blocks.1.conv1.weight')
-  const found = await valuesOf(made, imageData(), ['blocks.0.out', rounded], 3)
-  expect(floatsOf(found[rounded])).toEqual(tokensRef(floatsOf(found['blocks.0.out']), 32 * 64, 4))
+  const made = await rounded(intToken, network, { bits: 4 })
+  const after = inputOf(made, 'blocks.1.conv1.weight')
+  const found = await valuesOf(made, imageData(), ['blocks.0.out', after], 3)
+  expect(floatsOf(found[after])).toEqual(tokensRef(floatsOf(found['blocks.0.out']), 32 * 64, 4))
 })
 
-test('what the last layer reads stays as it is, unless asked; single layers can be named', () => {
+test('what the last layer reads stays as it is, unless asked; single layers can be named', async () => {
   const network = residualNetwork()
-  const roundedIn = (parameters: object) => intToken.apply(network, parameters as never, none).rounding?.[0]?.layers
-  expect(roundedIn({})).not.toContain('head.weight')
-  expect(roundedIn({})).toHaveLength(7)
-  expect(roundedIn({ layers: 'all' })).toContain('head.weight')
-  expect(roundedIn({ only: ['blocks.1.conv1.weight'] })).toEqual(['blocks.1.conv1.weight'])
-  expect(() => roundedIn({ only: ['nothing'] })).toThrow('no compressible layer "nothing"')
+  const roundedIn = async (parameters = {}) => (await rounded(intToken, network, parameters)).rounding?.[0]?.layers
+  expect(await roundedIn()).not.toContain('head.weight')
+  expect(await roundedIn()).toHaveLength(7)
+  expect(await roundedIn({ layers: 'all' })).toContain('head.weight')
+  expect(await roundedIn({ only: ['blocks.1.conv1.weight'] })).toEqual(['blocks.1.conv1.weight'])
+  await expect(roundedIn({ only: ['nothing'] })).rejects.toThrow('no compressible layer "nothing"')
 })
 
 describe.skipIf(!hasData)('real models', () => {
   test('every token of a language model as the plain loop rounds it; layers and blocks are found as before', async () => {
     const { network, dataset } = await openReal('stories260K')
-    const made = intToken.apply(network, { bits: 8, layers: 'all' }, none)
+    const made = await rounded(intToken, network, { bits: 8, layers: 'all' })
     const layer = 'model.layers.2.mlp.down_proj.weight'
     const [before, after] = [inputOf(network, layer), inputOf(made, layer)]
     expect(after).not.toBe(before)
@@ -45,7 +43,7 @@ describe.skipIf(!hasData)('real models', () => {
     '%s: opened from the rewritten graph alone, it has the same layers and blocks',
     async (file) => {
       const { network } = await openReal(file, file.split('/')[0])
-      const made = intToken.apply(network, { bits: 8, layers: 'all' }, none)
+      const made = await rounded(intToken, network, { bits: 8, layers: 'all' })
       if (!made.graph || !network.graph) throw new Error('no graph')
       const [one, other] = [network.graph, made.graph].map((graph) => analyse(graph, network.source.tensors))
       const told = (found = one) => found?.layers.map(({ name, role, block, rows, cols }) => [name, role, block, rows, cols]) // prettier-ignore
@@ -62,7 +60,7 @@ describe.skipIf(!hasData)('real models', () => {
     const { network, dataset } = await openReal(file, data)
     const losses: number[] = []
     for (const bits of [8, 6, 4])
-      losses.push(await lossOf(network, intToken.apply(network, { bits }, none), dataset, samples))
+      losses.push(await lossOf(network, await rounded(intToken, network, { bits }), dataset, samples))
     expect(losses[0]).toBeLessThan(limit)
     expect(losses).toEqual([...losses].sort((a, b) => a - b))
   })

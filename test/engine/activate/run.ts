@@ -4,6 +4,7 @@ import type { Network } from '../../../src-main/engine/checkpoint/network.ts'
 import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
 import { weightReader } from '../../../src-main/engine/checkpoint/weights.ts'
 import { openDataset } from '../../../src-main/engine/data/open.ts'
+import type { Measured, Preparation } from '../../../src-main/engine/prepare/define.ts'
 import type { Dataset } from '../../../src-main/engine/data/types.ts'
 import { evaluateNetwork } from '../../../src-main/engine/evaluate/evaluate.ts'
 import { allGraphs } from '../../../src-main/engine/graph/scope.ts'
@@ -18,6 +19,20 @@ export async function openReal(file: string, data = file): Promise<{ network: Ne
   const network = openNetwork(dataPath(...file.split('/')))
   onTestFinished(() => network.source.close())
   return { network, dataset: await openDataset({ path: dataPath(data), split: 'auto' }, network) }
+}
+
+/** The network with its activations rounded; measured first where the method measures. */
+export async function rounded(
+  method: Preparation,
+  network: Network,
+  parameters: Record<string, unknown> = {},
+  dataset: Dataset | null = null,
+  samples = 8,
+): Promise<Network> {
+  let measured: Measured | null = null
+  if (method.measure && dataset)
+    measured = await method.measure({ network, dataset, samples, seed: 1, device: 'cpu' }, parameters, quiet)
+  return method.apply(network, parameters, { seed: 1, measured })
 }
 
 /** Values of the network's graph on the first samples. */
