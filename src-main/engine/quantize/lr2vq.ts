@@ -10,7 +10,6 @@ import { z } from 'zod'
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import { packBits } from '../kernels/bits.ts'
 import { roundToHalf, toHalfBits } from '../kernels/float16.ts'
-import type { Hessian } from '../kernels/linear/types.ts'
 import { placeWords } from '../kernels/vectors/kmeans.ts'
 import { rowScales } from '../kernels/vectors/pvq.ts'
 import { lr2vqForm } from './codings/lr2vq.ts'
@@ -23,10 +22,10 @@ import {
   fitBook,
   lifted,
   nearestCodes,
-  type Part,
   refineCodes,
   type Task,
 } from './lr2vq/fit.ts'
+import { partsOf } from './lr2vq/parts.ts'
 import { codeBits, offeredWidths, shapeFor } from './lr2vq/shape.ts'
 import { fitScales } from './pvq/scales.ts'
 import { eachBlock, notFinite, type WeightRows } from './rows.ts'
@@ -62,7 +61,7 @@ export const lr2vq = defineQuantizer({
     const shape = { k: p.k, m: p.m, d: Math.min(p.d, p.m) }
     const layer = readLayer(source, p.m, context)
     const { rows, width, weights, scales } = layer
-    const parts = partsOf(context, { rows, cols: source.cols, width })
+    const parts = partsOf(context, { rows, width })
     const task = { weights, rows, width, rowWeights: scales.map((scale) => scale * scale), parts, ...shape }
     let book = firstBook(task, context.seed ?? 0, context.threads)
     let codes = nearestCodes(task, stored(book, shape.d).book, context.threads).codes
@@ -122,40 +121,6 @@ function readLayer(source: WeightRows, m: number, { layer }: QuantizeContext) {
     weights.set(divided, r * width)
   })
   return { weights, rows, width, scales: rounded, unit }
-}
-
-const FEW = 8 // channels of a group with a Hessian of its own
-
-/** Rows that share a Hessian, padded to `width`. Groups of few channels share the mean of theirs; importance alone stands
- *  for a diagonal one. */
-function partsOf(
-  { hessians = [], importance }: QuantizeContext,
-  { rows, cols, width }: { rows: number; cols: number; width: number },
-): Part[] {
-  const own = hessians.length === 0 && importance ? [diagonal(importance)] : hessians
-  const share = rows / Math.max(1, own.length)
-  if (share >= FEW || own.length <= 1)
-    return own.map((hessian, i) => ({ begin: i * share, end: (i + 1) * share, hessian: padded(hessian, width) }))
-  const mean = new Float32Array(cols * cols)
-  for (const { data } of own)
-    for (let i = 0; i < mean.length; i++) mean[i] = (mean[i] ?? 0) + (data[i] ?? 0) / own.length
-  const counted = own.reduce((sum, hessian) => sum + hessian.rows, 0)
-  return [{ begin: 0, end: rows, hessian: padded({ size: cols, data: mean, rows: counted }, width) }]
-}
-
-function diagonal(importance: Float32Array): Hessian {
-  const size = importance.length
-  const data = new Float32Array(size * size)
-  importance.forEach((h, i) => (data[i * (size + 1)] = h))
-  return { size, data, rows: size }
-}
-
-function padded(hessian: Hessian, width: number): Hessian {
-  const { size, data, rows } = hessian
-  if (size === width) return hessian
-  const wide = new Float32Array(width * width)
-  for (let r = 0; r < size; r++) wide.set(data.subarray(r * size, (r + 1) * size), r * width)
-  return { size: width, data: wide, rows }
 }
 
 /** C in 8 bits, its steps in L: what a file holds, and the book that it stands for. */

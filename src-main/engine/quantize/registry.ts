@@ -10,10 +10,12 @@ import { nvfp4 } from './nvfp4.ts'
 import { ggml } from './ggml.ts'
 import { ggmlLdlq } from './ggml-ldlq.ts'
 import { gptq } from './gptq.ts'
+import { bipft } from './bipft.ts'
 import { lr2vq } from './lr2vq.ts'
 import { pvq } from './pvq.ts'
 import { rsq } from './rsq.ts'
 import { rtn } from './rtn.ts'
+import { sidecar } from './sidecar.ts'
 
 /** Every quantizer Lathe knows. Adding one costs a file and a line here. */
 export const quantizers: readonly Quantizer[] = [
@@ -32,4 +34,6 @@ export const quantizers: readonly Quantizer[] = [
   luq,
   pvq,
   lr2vq,
+  bipft,
+  sidecar,
 ]

@@ -6,8 +6,10 @@ import { mxfp4Coding, nvfp4Coding } from './fp4.ts'
 import { fp8Coding } from './fp8.ts'
 import { luqCoding } from './luq.ts'
 import { nf4Coding } from './nf4.ts'
+import { bipftCoding } from './bipft.ts'
 import { lr2vqCoding } from './lr2vq.ts'
 import { pvqCoding } from './pvq.ts'
+import { sidecarCoding } from './sidecar.ts'
 
 /** Every coding Lathe knows. Adding one costs a file and a line here. */
 export const codings: readonly Coding[] = [
@@ -19,6 +21,8 @@ export const codings: readonly Coding[] = [
   luqCoding,
   pvqCoding,
   lr2vqCoding,
+  bipftCoding,
+  sidecarCoding,
 ]
 
 export function codingOf({ coding }: Pick<CodedMatrix, 'coding'>): Coding {
