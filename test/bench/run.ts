@@ -3,6 +3,8 @@ import { benchAllocate } from './allocate.ts'
 import { benchConvert } from './convert.ts'
 import { benchGgmlError } from './ggml-error.ts'
 import { benchGgml } from './ggml.ts'
+import { benchGgmlLdlq } from './ggml-ldlq.ts'
+import { benchGptq } from './gptq.ts'
 import { machine } from './measure.ts'
 import { benchQuantize } from './quantize.ts'
 
@@ -10,7 +12,9 @@ const benches: Record<string, () => void | Promise<void>> = {
   allocate: benchAllocate,
   quantize: benchQuantize,
   ggml: benchGgml,
+  gptq: benchGptq,
   'ggml-error': benchGgmlError,
+  'ggml-ldlq': benchGgmlLdlq,
   convert: benchConvert,
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
 }

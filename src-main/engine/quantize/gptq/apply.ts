@@ -29,21 +29,48 @@ export interface GptqParameters {
 const HALF_MIN_NORMAL = 2 ** -14
 const HALF_MAX = 65504
 
-/** Codes for the least output error on the inputs that the Hessian saw. Scales are float16 unless the whole layer lies
- *  outside its range, as quantizeToGrid has it. */
+/** Rows [begin, end) of the layer and what their Hessian gives. */
+export interface Prepared {
+  hessian: Hessian
+  begin: number
+  end: number
+  factor: InverseFactor
+  order: Uint32Array | undefined
+  importance: Float32Array // [cols] diag H
+}
+
+/** Codes for the least output error on the inputs that the Hessian saw. */
 export async function quantizeWithFeedback(
   source: WeightRows,
   p: GptqParameters,
   context: QuantizeContext,
   method: string,
 ): Promise<QuantizedMatrix> {
+  return quantizePrepared(source, p, context, await prepareParts(source, p, context, method))
+}
+
+/** Factors of the layer's Hessians. */
+export async function prepareParts(
+  source: WeightRows,
+  p: GptqParameters,
+  context: QuantizeContext,
+  method: string,
+): Promise<Prepared[]> {
+  const prepared: Prepared[] = []
+  for (const part of hessiansOf(source, context, method)) prepared.push(await prepare(part, p, context))
+  return prepared
+}
+
+/** Scales are float16 unless the whole layer lies outside its range, as quantizeToGrid has it. */
+export async function quantizePrepared(
+  source: WeightRows,
+  p: GptqParameters,
+  context: QuantizeContext,
+  prepared: readonly Prepared[],
+): Promise<QuantizedMatrix> {
   const { rows, cols } = source
   const groupSize = p.granularity === 'channel' ? Math.max(1, cols) : Math.min(p.groupSize, Math.max(1, cols))
   const groups = Math.ceil(cols / groupSize)
-  const parts = hessiansOf(source, context, method)
-  const prepared: (Prepared & (typeof parts)[number])[] = [] // factors are kept for a second try in float32
-  for (const part of parts) prepared.push({ ...part, ...(await prepare(part.hessian, p, context)) })
-
   const run = async (scaleType: 'float16' | 'float32'): Promise<QuantizedMatrix> => {
     const { bits, symmetric, granularity } = p
     const effort = p.search === 'none' ? noSearch : effortOf(bits, symmetric)
@@ -67,25 +94,22 @@ export async function quantizeWithFeedback(
   return fitsHalf(half) ? half : run('float32')
 }
 
-interface Prepared {
-  factor: InverseFactor
-  order: Uint32Array | undefined
-  importance: Float32Array // [cols] diag H
-}
-
-async function prepare(hessian: Hessian, p: GptqParameters, context: QuantizeContext): Promise<Prepared> {
-  const { size, data } = hessian
+async function prepare(
+  part: { hessian: Hessian; begin: number; end: number },
+  { damping, actOrder }: GptqParameters,
+  { layer, device, threads, notify }: QuantizeContext,
+): Promise<Prepared> {
+  const { size, data } = part.hessian
   const importance = Float32Array.from({ length: size }, (_, i) => data[i * (size + 1)] ?? 0)
   const places = Uint32Array.from({ length: size }, (_, i) => i)
-  const order = p.actOrder ? places.sort((a, b) => (importance[b] ?? 0) - (importance[a] ?? 0) || a - b) : undefined
-  const { damping } = p
-  const { layer, device, threads, notify } = context
-  return { factor: await inverseFactor(hessian, { damping, order, layer, device, threads, notify }), order, importance }
+  const order = actOrder ? places.sort((a, b) => (importance[b] ?? 0) - (importance[a] ?? 0) || a - b) : undefined
+  const factor = await inverseFactor(part.hessian, { damping, order, layer, device, threads, notify })
+  return { ...part, factor, order, importance }
 }
 
 async function chooseCodes(
   grid: GridColumns,
-  { hessian, factor, order, importance, weights }: Prepared & { hessian: Hessian; weights: Float32Array },
+  { hessian, factor, order, importance, weights }: Prepared & { weights: Float32Array },
   p: GptqParameters,
   { device, threads, progress }: QuantizeContext,
 ): Promise<void> {
