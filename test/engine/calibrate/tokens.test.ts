@@ -37,6 +37,7 @@ const sequence: Sequence = {
   input: Float32Array.of(3, 4, 0, 0, 1, 0, 0, 1), // norms 5, 0, 1, 1
   output: Float32Array.of(3, 4, 0, 2, 1, 1, 0, 1), // differences 0, 2, 1, 0
   attention: Float64Array.of(4, 2, 2, 0),
+  seenBy: Float64Array.of(4, 3, 2, 1),
   counts: new Map([
     [5, 10],
     [6, 2],
@@ -45,7 +46,8 @@ const sequence: Sequence = {
 }
 
 test.each([
-  ['attention', { rMin: 0.2 }, [1, 0.6, 0.6, 0.2]],
+  ['attention', { rMin: 0.2, perQuery: 0 }, [1, 0.6, 0.6, 0.2]],
+  ['attention', { rMin: 0 }, [1, 2 / 3, 1, 0]], // a causal model: 4, 3, 2 and 1 queries see them
   ['first', { n: 2, rMin: 0 }, [1, 1, 0, 0]],
   ['first-last', { n: 2, rMin: 0.5 }, [1, 0.5, 0.5, 1]],
   ['frequency', { rMin: 0 }, [0, 1, 0, 0.5]],
@@ -94,7 +96,7 @@ describe.skipIf(!hasData)('on real models', () => {
 
   test('attention concentration weighs the rows of the Hessian by r^2, in a language model', async () => {
     const run = await runOf('stories260K', 'stories260K/data.yaml', 1, 6)
-    const weighting = { strategy: 'attention', parameters: { rMin: 0.1 } }
+    const weighting = { strategy: 'attention', parameters: { rMin: 0.1, perQuery: 1 } }
     const tokens = await weighPiece(run, [weighting])
     const input = run.piece.stages[1]?.layers[0]?.input
     if (!input) throw new Error('no input')
@@ -116,9 +118,11 @@ describe.skipIf(!hasData)('on real models', () => {
         const real = (token: number) => targets?.[sample * length + token] !== -1
         const part = (data as Float32Array).subarray(sample * heads * length ** 2, (sample + 1) * heads * length ** 2)
         const all = concentrationReference(part, heads, length, real)
-        const sums = all.filter((_, token) => real(token))
+        const count = all.filter((_, token) => real(token)).length
+        const means = all.map((sum, token) => sum / (count - token)) // fillings are behind
+        const sums = means.filter((_, token) => real(token))
         const [low, high] = [Math.min(...sums), Math.max(...sums)]
-        all.forEach((sum, token) => {
+        means.forEach((sum, token) => {
           if (!real(token)) return
           rows.push(own[sample * length + token] ?? new Float32Array())
           weights.push((0.1 + (0.9 * (sum - low)) / (high - low)) ** 2)

@@ -2,11 +2,23 @@ import { z } from 'zod'
 import { defineStrategy } from './define.ts'
 import { minimum, normalise } from './normalise.ts'
 
+// The paper takes the sum over all queries. In a causal model early tokens are seen by more of them, so the sum weighs
+// places more than tokens (the paper counters that by shifting its samples); a mean over the queries that can see a token
+// does not. Measured on stories260K at 3 bits with 32 windows, KL to the original: none 0.521; sum 0.595 (rMin 0.1), 0.521
+// (0.5); mean 0.510 (0.3).
 export const attention = defineStrategy({
   id: 'attention',
   title: 'Attention concentration',
-  formula: 'r_j = sum over heads and queries i of softmax(q k^T)_ij, to rMin .. 1 in each sequence',
+  formula:
+    'r_j = mean over the queries i that see j of sum over heads softmax(q k^T)_ij, to rMin .. 1 in each sequence',
   needs: ['attention'],
-  params: z.object({ rMin: minimum }),
-  apply: ({ attention: received, tokens }, { rMin }) => normalise(received ?? new Float64Array(tokens), rMin),
+  params: z.object({
+    rMin: minimum,
+    perQuery: z.int().min(0).max(1).default(1).describe('1: mean over the queries that can see a token; 0: their sum'),
+  }),
+  apply: ({ attention: received, seenBy, tokens }, { rMin, perQuery }) =>
+    normalise(
+      Float64Array.from({ length: tokens }, (_, j) => (received?.[j] ?? 0) / (perQuery ? (seenBy?.[j] ?? 1) : 1)),
+      rMin,
+    ),
 })

@@ -20,6 +20,16 @@ export function concentration(
   return sums
 }
 
+/** Whether no query of a sample sees a token behind itself. */
+export function isCausal(probabilities: Float32Array, heads: number, length: number): boolean {
+  for (let head = 0; head < heads; head++)
+    for (let query = 0; query < length; query++) {
+      const row = (head * length + query) * length
+      for (let key = query + 1; key < length; key++) if ((probabilities[row + key] as number) > 0) return false
+    }
+  return true
+}
+
 const passing = new Set('Reshape Cast Identity Dropout Transpose Where Mul'.split(' '))
 
 /** Values that hold attention probabilities: what a Softmax over keys gives to a product with values. */

@@ -7,6 +7,7 @@ export interface Sequence {
   input: Float32Array | null // [n, width] what enters the block
   output: Float32Array | null // [n, width] what leaves it
   attention: Float64Array | null // [n] attention that each token receives, see concentration.ts
+  seenBy: Float64Array | null // [n] queries that can see each token: all, or in a causal model itself and those behind it
   counts: ReadonlyMap<number, number> // of each token in the calibration data
 }
 

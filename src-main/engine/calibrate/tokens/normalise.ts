@@ -4,7 +4,7 @@ export const minimum = z
   .number()
   .min(0)
   .max(1)
-  .default(0.005)
+  .default(0.3)
   .describe('Importance of the least important token; the most important one has 1')
 
 /** Scores to rMin .. 1, linearly (RSQ, section 3.3); all alike where the scores are. */

@@ -6,7 +6,7 @@ import type { Batch } from '../../data/types.ts'
 import type { TokenWeighting } from '../../quantize/define.ts'
 import type { TensorValue } from '../../runtime/types.ts'
 import type { RowWeights } from '../rows.ts'
-import { concentration } from './concentration.ts'
+import { concentration, isCausal } from './concentration.ts'
 import type { Sequence, TokenStrategy } from './define.ts'
 import { tokenStrategies } from './registry.ts'
 
@@ -66,11 +66,14 @@ export function weighTokens(
       return rows
     }
     const received = new Float64Array(length)
+    let causal = true
     if (strategy.needs.includes('attention'))
       view.attention.forEach(({ data }, i) => {
-        const size = (heads[i] ?? 0) * length * length
+        const count = heads[i] ?? 0
+        const size = count * length * length
         const own = (data as Float32Array).subarray(sample * size, (sample + 1) * size)
-        concentration(own, heads[i] ?? 0, length, mask).forEach(
+        causal &&= isCausal(own, count, length)
+        concentration(own, count, length, mask).forEach(
           (sum, token) => (received[token] = (received[token] ?? 0) + sum),
         )
       })
@@ -80,6 +83,7 @@ export function weighTokens(
       input: has.input ? take(view.input) : null,
       output: has.output ? take(view.output) : null,
       attention: Float64Array.from(kept, (token) => received[token] ?? 0),
+      seenBy: Float64Array.from(kept, (_, at) => (causal ? kept.length - at : kept.length)),
       counts,
     }
     strategy
