@@ -49,3 +49,11 @@ export function floatRef(
   const step = 2 ** (max(floor(Math.log2(abs(value))), least) - mantissa)
   return max(-largest, min(largest, even(value / step) * step))
 }
+
+/** Numbers that share one asymmetric scale between their smallest and largest. */
+export function betweenRef(x: Float32Array, bits: number, low = min(...x), high = max(...x)): Float32Array {
+  const levels = 2 ** bits - 1
+  const step = max(fround(fround(high - low) / levels), fround(1e-30))
+  const code = (value: number) => max(0, min(levels, even(fround(fround(value - low) / step))))
+  return x.map((value) => fround(fround(code(value) * step) + low))
+}
