@@ -27,12 +27,13 @@ export function createHessian(
   const blocks = new Map<string, Float32Array>() // 'i,j' with i <= j: [width(i), width(j)]
   for (const i of starts)
     for (const j of starts) if (i <= j) blocks.set(`${i},${j}`, new Float32Array(width(i) * width(j)))
+  const room = new Map<number, Float32Array>() // panels' memory, from one call to the next
   let count = 0
   let last: Promise<void> = Promise.resolve()
 
   const addRows = async (x: Float32Array, rows: number, weights: Float32Array | undefined) => {
     const panels = new Map(
-      starts.map((start) => [start, panel(x, { rows, size, start, width: width(start) }, weights)]),
+      starts.map((start) => [start, panel(x, { rows, size, start, width: width(start) }, weights, room)]),
     )
     for (const i of starts)
       for (const j of starts) {
@@ -81,9 +82,13 @@ function panel(
   x: Float32Array,
   { rows, size, start, width }: { rows: number; size: number; start: number; width: number },
   weights: Float32Array | undefined,
+  room: Map<number, Float32Array>,
 ): Float32Array {
   if (width === size && !weights) return x
-  const part = new Float32Array(rows * width)
+  const known = room.get(start)
+  const memory = known && known.length >= rows * width ? known : new Float32Array(rows * width)
+  room.set(start, memory)
+  const part = memory.subarray(0, rows * width)
   for (let r = 0; r < rows; r++) {
     const row = x.subarray(r * size + start, r * size + start + width)
     if (!weights) {
@@ -97,17 +102,17 @@ function panel(
   return part
 }
 
-/** A block times `share` to its place and, transposed, to the one below the diagonal. */
+/** A block times `share` to its place and, mirrored, below the diagonal. */
 function assemble(
   data: Float32Array,
   size: number,
   block: Float32Array,
   { i, j, rows, cols, share }: { i: number; j: number; rows: number; cols: number; share: number },
 ): void {
-  const mean = new Float32Array(block.length)
-  for (let e = 0; e < block.length; e++) mean[e] = (block[e] ?? 0) * share
-  const mirror = { rows, cols, stride: cols }
-  transposeInto(mean, mirror, data, { outStride: size, outAt: j * size + i })
-  // After the mirror: on the diagonal both halves are the same numbers.
-  for (let r = 0; r < rows; r++) data.set(mean.subarray(r * cols, (r + 1) * cols), (i + r) * size + j)
+  const mirror = { outStride: size, outAt: j * size + i, factor: share }
+  transposeInto(block, { rows, cols, stride: cols }, data, mirror)
+  for (let r = 0; r < rows; r++) {
+    const at = (i + r) * size + j
+    for (let c = 0; c < cols; c++) data[at + c] = (block[r * cols + c] ?? 0) * share
+  }
 }

@@ -7,6 +7,7 @@ import {
   searchable,
   searchGrids,
 } from '../../kernels/linear/columns.ts'
+import { transposeInto } from '../../kernels/linear/transpose.ts'
 import type { Hessian, InverseFactor } from '../../kernels/linear/types.ts'
 import { effortOf, noSearch } from '../../kernels/search.ts'
 import type { QuantizeContext } from '../define.ts'
@@ -86,7 +87,7 @@ export async function quantizePrepared(
         await chooseCodes(grid, { ...part, weights }, p, { ...context, progress })
         turn(grid.codes, slab.rows, cols, codes.subarray(slab.begin * cols))
         turn(grid.scales, slab.rows, groups, scales.subarray(slab.begin * groups))
-        turn(grid.zeros, slab.rows, groups, zeros.subarray(slab.begin * groups))
+        turn(Uint8Array.from(grid.zeros), slab.rows, groups, zeros.subarray(slab.begin * groups))
       }
     return { rows, cols, bits, symmetric, granularity, groupSize, groups, scaleType, codes, scales, zeros }
   }
@@ -143,11 +144,6 @@ function fitsHalf({ scales, codes, zeros, groups, groupSize, cols }: QuantizedMa
   return coarsest === 0 || (coarsest >= HALF_MIN_NORMAL && coarsest < HALF_MAX)
 }
 
-/** [cols, rows] to [rows, cols], by tiles that stay in the cache. */
-function turn(from: Uint8Array | Float32Array, rows: number, cols: number, to: Uint8Array | Float32Array): void {
-  const tile = 64
-  for (let row = 0; row < rows; row += tile)
-    for (let col = 0; col < cols; col += tile)
-      for (let r = row; r < Math.min(row + tile, rows); r++)
-        for (let c = col; c < Math.min(col + tile, cols); c++) to[r * cols + c] = from[c * rows + r] ?? 0
-}
+/** [cols, rows] to [rows, cols]. */
+const turn = <A extends Float32Array | Uint8Array>(from: A, rows: number, cols: number, to: A): void =>
+  transposeInto(from, { rows: cols, cols: rows, stride: rows }, to, { outStride: cols })
