@@ -6,6 +6,7 @@ import type { CodedForm } from '../../quantize/codings/define.ts'
 import type { WeightSlot } from '../onnx/emit-weight.ts'
 import type { Piece, Scope } from '../onnx/scope.ts'
 import { levelEmitters } from './onnx-levels.ts'
+import { vectorEmitters } from './onnx-vectors.ts'
 
 export interface OnnxCoding {
   id: string // of the coding
@@ -15,7 +16,7 @@ export interface OnnxCoding {
   emit(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedForm): void
 }
 
-const emitters: readonly OnnxCoding[] = [...levelEmitters]
+const emitters: readonly OnnxCoding[] = [...levelEmitters, ...vectorEmitters]
 
 const emitterOf = ({ coding }: CodedForm): OnnxCoding | undefined => emitters.find(({ id }) => id === coding)
 

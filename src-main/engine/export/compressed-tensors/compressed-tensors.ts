@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { rtnOption } from '../../quantize/options.ts'
+import { codedEntries, codedKey, misfitCoded, packCoded } from '../codings/compressed-tensors.ts'
 import { fusedWarnings } from '../packed/fused.ts'
 import { type PackedFormat, packedParameters, schemeOf } from '../packed/format.ts'
 import { fittingSizes, nearestSize, rtnOptions, withTwins } from '../packed/options.ts'
@@ -26,10 +27,14 @@ const format: PackedFormat = {
   },
   entriesOf,
   pack,
-  settings: (network, forms) => ({ quantization: settingsOf(network, forms) }),
-  warnings(forms) {
+  settings: (network, forms, coded) => ({ quantization: settingsOf(network, forms, coded) }),
+  coded: { misfit: misfitCoded, entriesOf: codedEntries, pack: packCoded },
+  warnings(forms, coded) {
     const odd = [...new Set([...forms.values()].map(({ bits }) => bits))].filter((bits) => !kernelWidths.includes(bits))
-    const schemes = new Map([...forms].map(([weight, form]) => [moduleOf(weight), schemeOf(form)]))
+    const schemes = new Map([
+      ...[...forms].map(([weight, form]) => [moduleOf(weight), schemeOf(form)] as const),
+      ...[...coded].map(([weight, form]) => [moduleOf(weight), codedKey(form)] as const),
+    ])
     return [
       ...(odd.length > 0
         ? [`Layers of ${odd.join(', ')} bits: vLLM has kernels for 4 and 8 only, transformers unpacks all`]

@@ -1,31 +1,37 @@
 // `quantization_config` of a compressed-tensors folder. Source: compressed-tensors quantization/quant_config.py, quant_args.py.
 import type { Network } from '../../checkpoint/network.ts'
 import type { WeightForm } from '../onnx/form.ts'
-import { type Forms, schemeOf } from '../packed/format.ts'
+import { codedKey, codedScheme } from '../codings/compressed-tensors.ts'
+import { type CodedForms, type Forms, schemeOf } from '../packed/format.ts'
 import { keptModules, moduleOf } from '../packed/linear.ts'
 
 /** One group a scheme. A single one stands for every linear layer that is not in `ignore`; of several, each names its own. */
-export function settingsOf(network: Network, forms: Forms): object {
-  const groups = new Map<string, { form: WeightForm; targets: string[] }>()
-  for (const [weight, form] of forms) {
-    const group = groups.get(schemeOf(form)) ?? { form, targets: [] }
+export function settingsOf(network: Network, forms: Forms, coded: CodedForms = new Map()): object {
+  const groups = new Map<string, { format: string; weights: object; targets: string[] }>()
+  const add = (key: string, weight: string, scheme: () => { format: string; weights: object }) => {
+    const group = groups.get(key) ?? { ...scheme(), targets: [] }
     group.targets.push(moduleOf(weight))
-    groups.set(schemeOf(form), group)
+    groups.set(key, group)
   }
-  const listed = [...groups.values()].map(({ form, targets }, index) => [
+  for (const [weight, form] of forms)
+    add(schemeOf(form), weight, () => ({ format: 'pack-quantized', weights: weightsOf(form) }))
+  for (const [weight, form] of coded) add(codedKey(form), weight, () => codedScheme(form))
+  const formats = [...new Set([...groups.values()].map(({ format }) => format))]
+  const format = formats.length > 1 ? 'mixed-precision' : (formats[0] ?? 'pack-quantized')
+  const listed = [...groups.values()].map(({ targets, weights, format: own }, index) => [
     `group_${index}`,
     {
       targets: groups.size === 1 ? ['Linear'] : targets,
-      weights: weightsOf(form),
+      weights,
       input_activations: null,
       output_activations: null,
-      format: 'pack-quantized',
+      format: own,
     },
   ])
-  const ignore = keptModules(network, forms)
+  const ignore = keptModules(network, new Map<string, unknown>([...forms, ...coded]))
   return {
     quant_method: 'compressed-tensors',
-    format: 'pack-quantized',
+    format,
     quantization_status: 'compressed',
     config_groups: Object.fromEntries(listed) as object,
     ignore: ignore.includes('lm_head') ? ignore : ['lm_head', ...ignore],

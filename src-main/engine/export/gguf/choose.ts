@@ -5,6 +5,7 @@ import type { Network } from '../../checkpoint/network.ts'
 import { bitsPerWeight, type GgmlType, rowBytes } from '../../kernels/ggml/types.ts'
 import type { Artifact } from '../../protocol.ts'
 import type { ExportArguments } from '../define.ts'
+import { blockTypeOfOption } from '../codings/gguf.ts'
 import { padded } from './container.ts'
 import { packedGridType } from './grid.ts'
 import type { GgufTensor, Layout, Part } from './layout.ts'
@@ -73,7 +74,7 @@ function typeOfPart(network: Network, tensor: GgufTensor, part: Part, option: Op
       data: { tensor: name, found: option.id },
     })
   if (!tensor.free) throw refuse('llama.cpp wants this tensor as float32')
-  const type = typeOfOption(option)
+  const type = typeOfOption(option) ?? blockTypeOfOption(option, tensor.cols)
   if (type === null) {
     const packed = packedGridType(option, tensor.cols)
     if (packed === null) throw refuse('no block type has such a grid')

@@ -12,6 +12,7 @@ import type { Artifact } from '../../protocol.ts'
 import { readArtifact } from '../../quantize/artifact.ts'
 import { isBlocks, isCoded } from '../../quantize/types.ts'
 import { contextFor } from '../../quantize/weighted.ts'
+import { codedBlocks } from '../codings/gguf.ts'
 import type { Importance } from '../define.ts'
 import type { ChosenPart, ChosenTensor } from './choose.ts'
 import { packGrid } from './grid.ts'
@@ -78,8 +79,8 @@ export function artifactBlocks(
   shape: { type: GgmlType; cols: number },
 ): Uint8Array {
   const found = readArtifact(path)
-  if (isCoded(found)) throw noPlace(name, found.coding)
-  const matrix = isBlocks(found) ? found : packGrid(found, name)
+  const matrix = isBlocks(found) ? found : isCoded(found) ? codedBlocks(found) : packGrid(found, name)
+  if (matrix === null) throw noPlace(name, isCoded(found) ? found.coding : '')
   const wanted = { ...shape, rows }
   for (const field of ['type', 'rows', 'cols'] as const) {
     if (matrix[field] !== wanted[field])

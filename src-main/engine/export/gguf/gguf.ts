@@ -18,7 +18,7 @@ export const gguf = defineExporter({
   params: ggufParameters,
   extension: '.gguf',
   refuses: refusal,
-  planBytes,
+  planBytes: (network, _, offered) => planBytes(network, offered),
   convert: convertOptions,
   write: exportGguf,
 })

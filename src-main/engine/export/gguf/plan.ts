@@ -2,6 +2,8 @@ import type { Option } from '../../../../src-preload/contract/plan.ts'
 import type { Network } from '../../checkpoint/network.ts'
 import { type GgmlType, rowBytes, writableTypes } from '../../kernels/ggml/types.ts'
 import { keepOption } from '../../quantize/options.ts'
+import { blockTypeOfOption } from '../codings/gguf.ts'
+import type { Offered } from '../codings/offered.ts'
 import type { BytePlan } from '../define.ts'
 import { chooseTypes, tensorBytes } from './choose.ts'
 import { encodeHead, padded } from './container.ts'
@@ -11,7 +13,7 @@ import { fits, ggmlOption, isFloat } from './types.ts'
 
 /** Bytes of every weight under every type that fits its rows, exact: the file is the base and one option of each. (All
  *  experts of a block share a tensor; the bytes hold when they share a type, else it takes the widest.) */
-export function planBytes(network: Network): BytePlan {
+export function planBytes(network: Network, offered?: Offered): BytePlan {
   const layout = layoutOf(network)
   const kept = chooseTypes(network, layout, { artifacts: [] })
   const entries = kept.map(({ tensor, type }) => ({ name: tensor.name, shape: tensor.shape, type, offset: 0 }))
@@ -25,9 +27,13 @@ export function planBytes(network: Network): BytePlan {
     for (const part of tensor.parts) {
       const size = (as: GgmlType) => partBytes(tensor, part, as)
       const options = optionsOf(tensor, type).map((option) => ({ ...option, bytes: size(option.type) }))
+      const coded = (part.layer?.compressible === true ? (offered?.(part.layer) ?? []) : []).flatMap((option) => {
+        const as = blockTypeOfOption(option, tensor.cols)
+        return as === null ? [] : [{ ...option, bytes: size(as) }]
+      })
       layers.push({
         name: part.info.name,
-        options: [...options.map(({ type: _, ...option }) => option), { ...keepOption, bytes: size(type) }],
+        options: [...options.map(({ type: _, ...option }) => option), ...coded, { ...keepOption, bytes: size(type) }],
       })
     }
   }

@@ -23,7 +23,8 @@ export function packedExporter<P extends z.ZodObject<z.ZodRawShape>>(
     version: 1,
     extension: '',
     refuses: refusesPacked,
-    planBytes: (network, parameters) => planPacked(format, network, read(parameters), parameters === undefined),
+    planBytes: (network, parameters, offered) =>
+      planPacked(format, network, read(parameters), parameters === undefined, offered),
     convert(network, parameters) {
       const asked = read(parameters)
       return new Map(

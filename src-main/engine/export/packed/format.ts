@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Option } from '../../../../src-preload/contract/plan.ts'
 import type { JsonMap } from '../../checkpoint/json.ts'
 import type { Layer, Network } from '../../checkpoint/network.ts'
+import type { CodedForm, CodedMatrix } from '../../quantize/codings/define.ts'
 import type { QuantizedMatrix } from '../../quantize/types.ts'
 import type { CardSubject } from '../card/card.ts'
 import type { WeightForm } from '../onnx/form.ts'
@@ -9,6 +10,7 @@ import type { Entry } from '../safetensors/layout.ts'
 
 /** Packed layers by weight name. */
 export type Forms = ReadonlyMap<string, WeightForm>
+export type CodedForms = ReadonlyMap<string, CodedForm>
 
 export interface PackedParameters {
   bits: number
@@ -33,10 +35,20 @@ export interface PackedFormat {
   entriesOf(module: string, form: WeightForm): Entry[]
   pack(q: QuantizedMatrix, entry: Entry, module: string, forms: Forms): Uint8Array
   /** `quantization_config`, and files of older loaders. */
-  settings(network: Network, forms: Forms): { quantization: object; sideFiles?: { name: string; content: JsonMap }[] }
+  settings(
+    network: Network,
+    forms: Forms,
+    coded: CodedForms,
+  ): { quantization: object; sideFiles?: { name: string; content: JsonMap }[] }
   /** What a person must know about the folder. */
-  warnings(forms: Forms): string[]
+  warnings(forms: Forms, coded: CodedForms): string[]
   loads: CardSubject['loads']
+  /** Weights in codings of their own; absent where the layout holds none. */
+  coded?: {
+    misfit(form: CodedForm): string | null
+    entriesOf(module: string, form: CodedForm): Entry[]
+    pack(m: CodedMatrix, entry: Entry, module: string): Uint8Array
+  }
 }
 
 /** Parameters that all packed formats share. */

@@ -5,7 +5,9 @@ import { keepOption } from '../../quantize/options.ts'
 import type { BytePlan } from '../define.ts'
 import { type TargetType, writtenType } from '../folder/dtype.ts'
 import { fixedBytes, type Shards, shardsOf, slotBytes } from '../folder/layout.ts'
-import { formOfOption } from '../onnx/plan.ts'
+import { type Offered, withOffered } from '../codings/offered.ts'
+import { isCodedForm } from '../onnx/form.ts'
+import { storedFormOf } from '../onnx/plan.ts'
 import { type Entry, offsetDigits } from '../safetensors/layout.ts'
 import type { PackedFormat, PackedParameters } from './format.ts'
 import { moduleOf, packableLayers } from './linear.ts'
@@ -27,7 +29,13 @@ export const networkShards = (network: Network, target: TargetType, shardGb: num
   )
 
 /** Bytes of every layer under every option, exact: the weight files are the base and one option of each layer. */
-export function planPacked(format: PackedFormat, network: Network, asked: PackedParameters, all: boolean): BytePlan {
+export function planPacked(
+  format: PackedFormat,
+  network: Network,
+  asked: PackedParameters,
+  all: boolean,
+  offered?: Offered,
+): BytePlan {
   const digits = offsetDigits(network)
   const { tensors } = network.source
   const kept = (name: string): number => {
@@ -36,10 +44,16 @@ export function planPacked(format: PackedFormat, network: Network, asked: Packed
     return slotBytes(network, [keptEntry(network, tensor, asked.dtype)], digits)
   }
   const layers = packableLayers(network).map((layer) => {
-    const options = format.optionsOf(layer, network, all ? null : asked).flatMap((option) => {
-      const form = formOfOption(layer, option)
-      if (format.misfit(form) !== null) return []
-      return [{ ...option, bytes: slotBytes(network, format.entriesOf(moduleOf(layer.name), form), digits) }]
+    const own = format.optionsOf(layer, network, all ? null : asked)
+    const known = withOffered(own, layer, offered, (form) => format.coded?.misfit(form) === null)
+    const options = known.flatMap((option) => {
+      const form = storedFormOf(layer, option)
+      const entries = isCodedForm(form)
+        ? format.coded?.entriesOf(moduleOf(layer.name), form)
+        : format.misfit(form) === null
+          ? format.entriesOf(moduleOf(layer.name), form)
+          : undefined
+      return entries === undefined ? [] : [{ ...option, bytes: slotBytes(network, entries, digits) }]
     })
     return { name: layer.name, options: [...options, { ...keepOption, bytes: kept(layer.name) }] }
   })

@@ -8,9 +8,12 @@ import { gridOf } from '../folder/dense.ts'
 import { writtenBytes, writtenType } from '../folder/dtype.ts'
 import { verifyFolder } from '../folder/reopen.ts'
 import { type FilledSlot, type FolderContent, writeFolder } from '../folder/write.ts'
+import { type CodedMatrix, codedForm } from '../../quantize/codings/define.ts'
+import { isCoded } from '../../quantize/types.ts'
 import { formOf } from '../onnx/form.ts'
-import type { Forms, PackedFormat, PackedParameters } from './format.ts'
+import type { CodedForms, Forms, PackedFormat, PackedParameters } from './format.ts'
 import { moduleOf, packableLayers, refusesPacked } from './linear.ts'
+import type { Entry } from '../safetensors/layout.ts'
 import { keptEntry, networkShards, planPacked } from './plan.ts'
 
 const SCRATCH = 2 // the folder, and layers that are kept until it is checked
@@ -61,33 +64,49 @@ function contentOf(
   { layers, read }: CompressedLayers,
 ): FolderContent {
   const grid = (layer: string) => gridOf(read(layer), layer, format.title)
-  const forms: Forms = new Map([...layers].map((layer) => [layer, formOf(grid(layer))]))
+  const codedOf = (layer: string): CodedMatrix | null => {
+    const matrix = format.coded ? read(layer) : null
+    return matrix !== null && isCoded(matrix) ? matrix : null
+  }
+  const coded: CodedForms = new Map([...layers].flatMap((layer) => {
+    const matrix = codedOf(layer)
+    return matrix === null ? [] : [[layer, codedForm(matrix)] as const]
+  })) // prettier-ignore
+  const forms: Forms = new Map([...layers].flatMap((layer) => coded.has(layer) ? [] : [[layer, formOf(grid(layer))] as const])) // prettier-ignore
+  const packed = new Set([...forms.keys(), ...coded.keys()])
+  for (const [layer, form] of coded) refuse(format, layer, format.coded?.misfit(form) ?? null)
   for (const [layer, form] of forms) refuse(format, layer, format.misfit(form))
   refuse(format, network.name, format.misfits?.(forms) ?? null)
   const slots = [...network.source.tensors.values()].map((tensor): FilledSlot => {
+    const module = moduleOf(tensor.name)
+    const codedAs = coded.get(tensor.name)
+    if (codedAs !== undefined && format.coded) {
+      const { entriesOf, pack } = format.coded
+      const chunks = (entry: Entry) => [pack(codedOf(tensor.name) as CodedMatrix, entry, module)]
+      return { name: tensor.name, entries: entriesOf(module, codedAs), chunks }
+    }
     const form = forms.get(tensor.name)
     if (form === undefined) {
       const entry = keptEntry(network, tensor, dtype)
       return { name: tensor.name, entries: [entry], chunks: () => writtenBytes(network, tensor, entry.dtype) }
     }
-    const module = moduleOf(tensor.name)
     return {
       name: tensor.name,
       entries: format.entriesOf(module, form),
       chunks: (entry) => [format.pack(grid(tensor.name), entry, module, forms)],
     }
   })
-  const { quantization, sideFiles = [] } = format.settings(network, forms)
-  const warnings = format.warnings(forms)
+  const { quantization, sideFiles = [] } = format.settings(network, forms, coded)
+  const warnings = format.warnings(forms, coded)
   const typeOf = (name: string) => {
     const tensor = network.source.tensors.get(name)
-    return forms.has(name) || tensor === undefined ? 'float32' : writtenType(network, tensor, dtype)
+    return packed.has(name) || tensor === undefined ? 'float32' : writtenType(network, tensor, dtype)
   }
   return {
     slots,
     // Without a packed layer the settings would announce tensors that are not there.
-    config: configFor(network, dtype, forms.size > 0 ? quantization : null),
-    sideFiles: forms.size > 0 ? sideFiles : [],
+    config: configFor(network, dtype, packed.size > 0 ? quantization : null),
+    sideFiles: packed.size > 0 ? sideFiles : [],
     // All warnings so far are about vLLM.
     loads: format.loads.filter(({ runtime }) => warnings.length === 0 || runtime !== 'vLLM'),
     check: (folder, progress) => [

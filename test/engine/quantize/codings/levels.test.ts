@@ -132,7 +132,11 @@ test('NF4 has the quantiles of the normal distribution that the paper derives it
       for (let i = 0; i < 4000; i++) sum += (Math.exp(-(((i + 0.5) * step) ** 2) / 2) * step) / Math.sqrt(2 * Math.PI)
       return sum
     }
-    for (let i = 0; i < 50; i++) normal((low + high) / 2) < p ? (low = (low + high) / 2) : (high = (low + high) / 2)
+    for (let i = 0; i < 50; i++) {
+      const middle = (low + high) / 2
+      if (normal(middle) < p) low = middle
+      else high = middle
+    }
     return low
   }
   const offset = 0.9677083
