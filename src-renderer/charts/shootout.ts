@@ -52,7 +52,7 @@ export function shootoutOption(data: ShootoutChartData, theme: ChartTheme): ECha
   const marks = data.series.flatMap((series) => series.marks)
   const widest = Math.max(2, ...marks.map(({ x }) => x))
   const narrowest = Math.min(widest - 1, ...marks.map(({ x }) => x))
-  const bits = { min: Math.max(0, Math.floor(narrowest - 0.25)), max: Math.ceil(widest + 0.25) }
+  const bits = { min: Math.max(0, Math.floor(2 * narrowest - 0.4) / 2), max: Math.ceil(2 * widest + 0.4) / 2 }
   const [low, high] = logExtent(
     marks.map(({ y }) => y),
     1.6,

@@ -3,24 +3,9 @@ import { budgetCurveOption } from '../../src-renderer/charts/budgetCurve.ts'
 import { frontOption, frontScales, type FrontChartData, markAt } from '../../src-renderer/charts/front.ts'
 import { bar, histogramOption } from '../../src-renderer/charts/histogram.ts'
 import { band, errorBar } from '../../src-renderer/charts/marks.ts'
-import type { ChartTheme } from '../../src-renderer/charts/theme.ts'
 import { linearTicks, logExtent, logTicks } from '../../src-renderer/charts/ticks.ts'
+import { theme } from './helpers/theme.ts'
 
-const theme: ChartTheme = {
-  ink: 'ink',
-  ink2: 'ink2',
-  ink3: 'ink3',
-  line: 'line',
-  grid: 'grid',
-  surface: 'surface',
-  accent: 'accent',
-  accentSoft: 'accentSoft',
-  measured: 'measured',
-  uniform: 'uniform',
-  series: ['s1', 's2', 's3', 's4', 's5', 's6', 's7', 's8'],
-  font: 'font',
-  animates: false,
-}
 interface Series {
   id: string
   data: unknown[]

@@ -118,7 +118,7 @@ export function choiceSummary(
 function costWords(
   wanted: ReadonlySet<string>,
   { samples, quantizer, prepare }: Methods,
-  project: Pick<Project, 'data'> | null,
+  project: Pick<Project, 'data' | 'checkpoint'> | null,
 ): string {
   if (quantizer === null && prepare.length === 0)
     return 'Seconds. Channels are weighed by importance where data is there to measure it.'
@@ -126,9 +126,12 @@ function costWords(
   const most = project?.data?.calibrate
   const count = samples === null ? null : most === undefined ? samples : Math.min(samples, most)
   const what = count === null ? 'Calibration samples run' : `${formatCount(count)} calibration samples run`
-  if (wanted.has('gradients')) return `${what} forth and back through the network: many minutes.`
-  if (wanted.has('hessian')) return `${what} through the network block by block, as each is rounded: minutes.`
-  return `${what} through the network once: a minute or so.`
+  const size = project?.checkpoint.parameters ?? 0
+  const long =
+    size < 1e7 ? 'a minute or so' : size < 3e8 ? 'minutes' : 'many minutes, hours where it does not fit in memory'
+  if (wanted.has('gradients')) return `${what} forth and back through the network: ${long}.`
+  if (wanted.has('hessian')) return `${what} through the network block by block, as each is rounded: ${long}.`
+  return `${what} through the network once: ${long}.`
 }
 
 interface Seen {

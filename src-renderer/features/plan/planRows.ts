@@ -47,7 +47,9 @@ const typeOf = ({ parameters }: Titled): string | null => (typeof parameters.typ
 
 /** '4 bits', 'Q4_K', or 'Keep' for the weight as it is. */
 export const optionTitle = (option: Titled): string =>
-  option.method === 'keep' ? 'Keep' : (typeOf(option) ?? `${formatBits(option.bits)} bits`)
+  option.method === 'keep'
+    ? 'Keep'
+    : (typeOf(option) ?? `${formatBits(option.bits)} ${option.bits === 1 ? 'bit' : 'bits'}`)
 
 /** The same where there is room for a few letters. */
 export const optionFigure = (option: Titled | undefined, bits: number): string =>

@@ -10,6 +10,7 @@ export interface ShootoutLine {
   row: ShootoutRow
   title: string // '4 bits', 'Q4_K'
   note: string // 'groups of 64, symmetric'
+  mark: string // the same in a few letters: 'g64 weighed'
   method: string // title of the quantizer
   look: number // which hue and shape
   error: number | null // of the metric that is looked at
@@ -51,6 +52,23 @@ export function chips(
 const errorOf = (row: ShootoutRow, metric: ShootoutMetric): number | null =>
   metric === 'output' ? row.outputError : row.weightError
 
+/** What a plan would say of the option, without the quantizer: that stands beside it. */
+const noteOf = ({ option, bytes }: ShootoutRow): string =>
+  optionNote({ ...option, bytes: bytes ?? 0, loss: null })
+    .split(', ')
+    .filter((part) => part !== option.method)
+    .join(', ')
+
+/** What tells options of one width apart. */
+const markOf = ({ granularity, groupSize, symmetric, weighted }: ShootoutRow['option']['parameters']): string =>
+  [
+    granularity === 'channel' ? 'channel' : typeof groupSize === 'number' ? `g${groupSize}` : null,
+    symmetric === false ? 'affine' : null,
+    weighted === true ? 'weighed' : null,
+  ]
+    .filter((part) => part !== null)
+    .join(' ')
+
 /** Rows as they are shown: those of quantizers that are on, each with its place on the front of what is on. */
 export function shootoutLines(
   rows: readonly ShootoutRow[],
@@ -71,7 +89,8 @@ export function shootoutLines(
     const line: ShootoutLine = {
       ...{ key, row },
       title: optionTitle(row.option),
-      note: optionNote({ ...row.option, bytes: row.bytes ?? 0, loss: null }),
+      note: noteOf(row),
+      mark: markOf(row.option.parameters),
       method: chip?.title ?? row.method,
       look: chip?.look ?? 0,
       error: errorOf(row, metric),
