@@ -1,5 +1,6 @@
 // npm run bench [name ...]: what is compared runs side by side in one process, contenders in turn, medians over rounds.
 import { benchAllocate } from './allocate.ts'
+import { benchCodings } from './codings.ts'
 import { benchConvert } from './convert.ts'
 import { benchGgmlError } from './ggml-error.ts'
 import { benchGgml } from './ggml.ts'
@@ -7,6 +8,7 @@ import { benchGgmlLdlq } from './ggml-ldlq.ts'
 import { benchGptq } from './gptq.ts'
 import { machine } from './measure.ts'
 import { benchQuantize } from './quantize.ts'
+import { benchVectors } from './vectors.ts'
 
 const benches: Record<string, () => void | Promise<void>> = {
   allocate: benchAllocate,
@@ -15,8 +17,11 @@ const benches: Record<string, () => void | Promise<void>> = {
   gptq: benchGptq,
   'ggml-error': benchGgmlError,
   'ggml-ldlq': benchGgmlLdlq,
+  codings: benchCodings,
   convert: benchConvert,
+  vectors: benchVectors, // minutes
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
+  calibrated: async () => (await import('./calibrated.ts')).benchCalibrated(), // minutes: 1.1 billion weights
 }
 
 const wanted = process.argv.slice(2)

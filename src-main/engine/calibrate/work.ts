@@ -46,7 +46,7 @@ export function pieceWork(network: Network, graph: Graph, piece: Piece, samples:
       before += forwardWork(network, graph, each)
     }
   }
-  return work + samples * before + layersOf(piece).length * 1e-3
+  return work + samples * before + (1 + layersOf(piece).length) * 1e-3
 }
 
 /** Work for one sample of many. */
