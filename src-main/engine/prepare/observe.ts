@@ -152,6 +152,7 @@ export function byChannel(seam: Seam, seen: Float32Array, join: 'max' | 'mean'):
   const counts = new Float32Array(seam.channels)
   seam.places.forEach((channel, at) => {
     const value = seen[at] ?? 0
+    if (channel < 0) return
     out[channel] = join === 'max' ? Math.max(out[channel] ?? 0, value) : (out[channel] ?? 0) + value
     counts[channel] = (counts[channel] ?? 0) + 1
   })

@@ -30,9 +30,9 @@ export interface Seam {
   channels: number
   writers: Side[] // entries are divided by the factors
   readers: Side[] // entries are multiplied
-  /** Which channel each channel of `value` is; null: one for one. */
+  /** Which channel each channel of `value` is, -1 for none; null: one for one. */
   places: Int32Array | null
-  norm: Norm | null
+  norm: Norm | null // that makes the value
 }
 
 export const side = (tensor: string, axis: number, channels: Int32Array | null = null, plus = 0): Side => ({
@@ -50,12 +50,10 @@ export function findSeams(graph: Graph): Seam[] {
 }
 
 /** The tensors of a seam have no other use that the factors would change. */
-function usedOnce({ uses, graph }: Wiring, { readers, writers, norm }: Seam): boolean {
-  const inside = (node: Node) => norm?.nodes.has(node) === true
+export function usedOnce({ uses, graph }: Wiring, { readers, writers }: Seam): boolean {
   return [...readers, ...writers].every(({ tensor, axis }) => {
-    const found = uses.of(tensor)
-    const nodes = new Set(found.map(({ node }) => node).filter((node) => !inside(node)))
-    return nodes.size + (found.some(({ node }) => inside(node)) ? 1 : 0) === 1 && graph.initializers.get(tensor)?.shape[axis] !== undefined // prettier-ignore
+    const nodes = new Set(uses.of(tensor).map(({ node }) => node))
+    return nodes.size === 1 && graph.initializers.get(tensor)?.shape[axis] !== undefined
   })
 }
 

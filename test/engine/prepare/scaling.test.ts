@@ -8,6 +8,9 @@ import type { Dataset } from '../../../src-main/engine/data/types.ts'
 import { outputError } from '../../../src-main/engine/kernels/linear/error.ts'
 import { awq } from '../../../src-main/engine/prepare/awq.ts'
 import type { Preparation } from '../../../src-main/engine/prepare/define.ts'
+import { fireqSmooth, keyFactors } from '../../../src-main/engine/prepare/fireq-smooth.ts'
+import { findKeySeams } from '../../../src-main/engine/prepare/keys.ts'
+import { wiringOf } from '../../../src-main/engine/prepare/linears.ts'
 import { byChannel, observe } from '../../../src-main/engine/prepare/observe.ts'
 import { runnable } from '../../../src-main/engine/prepare/seamed.ts'
 import { findSeams } from '../../../src-main/engine/prepare/seams.ts'
@@ -61,7 +64,7 @@ async function roundingError(network: Network, dataset: Dataset, bits: number): 
 describe.skipIf(!hasData)(`scaling by activations (seed ${seed})`, () => {
   test.each([2, 3, 4])('AWQ: the function stays, rounding to %i bits loses less', async (bits) => {
     const { network, dataset } = await opened('stories260K', 'stories260K/data.yaml')
-    const scaled = await prepared(awq, network, dataset, { bits, groupSize: 32, steps: 10 })
+    const scaled = await prepared(awq, network, dataset, { bits, groupSize: 32, steps: 8 })
     expect(await distance(network, scaled, feedsFor(network, 40, seed))).toBeLessThan(1e-5)
     const [before, after] = [await roundingError(network, dataset, bits), await roundingError(scaled, dataset, bits)]
     expect(after / before).toBeLessThan(0.985)
@@ -86,6 +89,26 @@ describe.skipIf(!hasData)(`scaling by activations (seed ${seed})`, () => {
       return ratios.reduce((sum, value) => sum + Math.log(value), 0) / ratios.length
     }
     expect(await spread(smoothed)).toBeLessThan((await spread(network)) * 0.85)
+  })
+
+  test('FireQ: the function stays, keys spread less, pairs share their factor', async () => {
+    const { network, dataset } = await opened('stories260K', 'stories260K/data.yaml')
+    const scaled = await prepared(fireqSmooth, network, dataset, { keys: 0.5 })
+    expect(await distance(network, scaled, feedsFor(network, 40, seed))).toBeLessThan(1e-5)
+    const spread = async (of: Network) => {
+      const given = runnable(of)
+      const list = findKeySeams(wiringOf(given.graph))
+      const seen = await observe({ network: given, dataset, samples, device: 'cpu', seed }, list, quiet)
+      return list.reduce((sum, seam) => {
+        const most = byChannel(seam, seen.get(seam.name)?.maxAbs ?? new Float32Array(), 'max')
+        return sum + Math.log(Math.max(...most) / Math.min(...most))
+      }, 0)
+    }
+    expect(await spread(scaled)).toBeLessThan((await spread(network)) * 0.9)
+    const partner = Int32Array.of(1, 0, 2)
+    expect([...keyFactors({ partner }, Float32Array.of(1, 4, 1), 0.5)].map((s) => s.toFixed(4))).toEqual(
+      [1.2599, 1.2599, 0.63].map((s) => s.toFixed(4)),
+    )
   })
 
   test('factors of another network are refused', async () => {

@@ -2,6 +2,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import type { Network } from '../../../src-main/engine/checkpoint/network.ts'
 import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
 import { random } from '../../../src-main/engine/data/random.ts'
+import { findKeySeams } from '../../../src-main/engine/prepare/keys.ts'
+import { wiringOf } from '../../../src-main/engine/prepare/linears.ts'
 import { scaleSeams } from '../../../src-main/engine/prepare/scale.ts'
 import { findSeams } from '../../../src-main/engine/prepare/seams.ts'
 import { dataPath, hasData } from '../../helpers/data.ts'
@@ -18,7 +20,8 @@ afterAll(() => {
 async function moved(network: Network, feeds: Feeds): Promise<{ kinds: Record<string, number>; error: number }> {
   const { graph } = network
   if (!graph) throw new Error('no graph')
-  const seams = findSeams(graph)
+  const keys = findKeySeams(wiringOf(graph))
+  const seams = [...findSeams(graph), ...keys]
   expect(new Set(seams.map(({ name }) => name)).size).toBe(seams.length)
   const { uniform } = random(seed)
   const factors = new Map(
@@ -27,6 +30,11 @@ async function moved(network: Network, feeds: Feeds): Promise<{ kinds: Record<st
       Float32Array.from({ length: channels }, () => Math.exp(uniform() * 4 - 2)),
     ]),
   )
+  // Channels that turn together share their factor.
+  for (const { name, partner } of keys) {
+    const s = factors.get(name)
+    partner.forEach((other, channel) => s && (s[other] = s[channel] as number))
+  }
   const used = Object.fromEntries(Object.entries(feeds).filter(([name]) => graph.inputs.some((i) => i.name === name)))
   const kinds = Object.fromEntries(
     [...Map.groupBy(seams, ({ kind }) => kind)].map(([kind, list]) => [kind, list.length]),
@@ -41,6 +49,7 @@ describe(`factors move over every seam without a change (seed ${seed})`, () => {
       const { error, kinds } = await moved(network, feeds)
       expect(error).toBeLessThan(5e-6)
       expect(kinds['values']).toBeGreaterThan(0)
+      expect(kinds['keys']).toBeGreaterThan(0)
     } finally {
       close()
     }
@@ -49,8 +58,8 @@ describe(`factors move over every seam without a change (seed ${seed})`, () => {
 
 describe.skipIf(!hasData)('real models', () => {
   test.each([
-    ['stories260K', { norm: 10, values: 5, gated: 5 }], // the last norm's reader is the embedding
-    ['novels-5m', { norm: 17, values: 8, gated: 8 }],
+    ['stories260K', { norm: 10, values: 5, gated: 5, keys: 5 }], // the last norm's reader is the embedding
+    ['novels-5m', { norm: 17, values: 8, gated: 8, keys: 8 }],
     ['vit-cifar10/vit_tiny_cifar10.onnx', { norm: 13, values: 6 }], // GELU lets no factor through
     ['cifar10/resnet20.onnx', { plain: 9 }],
     ['squeezenet/squeezenet1.1.onnx', { plain: 9 }],
