@@ -12,10 +12,6 @@ export function refusesCache(network: Network, graph: Graph, { rotary, groupSize
   const sites = cacheSites(graph, rotary === 'before')
   if (sites.length === 0)
     return 'no attention is recognised in its graph: scores = q k^T, a Softmax, and its product with v'
-  const late = new Set(cacheSites(graph, false).map(({ value }) => value))
-  const turned = sites.some(({ kind, value }) => kind === 'key' && !late.has(value))
-  if (rotary === 'before' && !turned)
-    return 'its keys are not turned by positions, or nothing shows where; choose "after"'
   const odd = groupSize > 0 ? sites.find(({ featureAxis }) => featureAxis !== -1) : undefined
   if (odd) return `${odd.layer}: its features do not come last, groups of them cannot be cut; choose groups of 0`
   const size = groupSize > 0 ? headSize(network, graph, sites) : null
