@@ -19,7 +19,7 @@ describe.skipIf(!hasData)('a calibrated run through the tasks', () => {
     const option = new Map(
       network.layers.map((layer) => {
         const plain = optionsFor(layer).find(({ bits }) => bits === 3)
-        const twin = plain && gptq.twin?.(plain, gptq.params.parse({ sweeps: 0 }))
+        const twin = plain && gptq.twin?.(plain, gptq.params.parse({ sweeps: 1 }))
         return [layer.name, method === 'gptq' ? twin : plain]
       }),
     )
@@ -51,7 +51,7 @@ describe.skipIf(!hasData)('a calibrated run through the tasks', () => {
       const { metrics } = await evaluateNetwork({ network, dataset, overrides, ...limits }, quiet)
       return metrics.klDivergence?.value ?? NaN
     }
-    const [rtn, feedback] = [await run('rtn', 4), await run('gptq', 4)]
+    const [rtn, feedback] = [await run('rtn', 8), await run('gptq', 8)]
     expect(feedback.map(({ layer }) => layer)).toEqual(rtn.map(({ layer }) => layer))
     expect(rtn.length).toBe(36)
     const [plain, better] = [await klOf(rtn), await klOf(feedback)]
