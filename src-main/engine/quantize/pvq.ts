@@ -10,6 +10,7 @@
 // Cost O(rows cols D) a pass, calibrated O(rows cols^2). Works on rotated weights as on others. No plain runtime decodes it:
 // Lathe's own files hold it.
 import { z } from 'zod'
+import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import { roundToHalf, toHalfBits } from '../kernels/float16.ts'
 import type { Hessian } from '../kernels/linear/types.ts'
@@ -21,7 +22,7 @@ import { defineQuantizer, type QuantizeContext } from './define.ts'
 import { lloydLevels } from './pvq/levels.ts'
 import { calibratedPoints, nearestPoints, type Rows, type Solution } from './pvq/run.ts'
 import { fitScales } from './pvq/scales.ts'
-import { groupShape, type GroupShape } from './pvq/shape.ts'
+import { dimsFor, groupShape, type GroupShape } from './pvq/shape.ts'
 import { eachBlock, notFinite, type WeightRows } from './rows.ts'
 
 const params = z.object({
@@ -32,6 +33,7 @@ const params = z.object({
   sweeps: z.int().min(0).max(8).default(2).describe('Passes of coordinate descent after error feedback'),
 })
 
+const FEW_COLS = 8 // a scale a row would weigh too much
 const OFFERED = [2, 2.25, 2.5, 3, 3.25, 3.5, 4]
 
 export const pvq = defineQuantizer({
@@ -45,8 +47,9 @@ export const pvq = defineQuantizer({
   needs: ['weights', 'hessian'],
   version: 1,
   params,
-  options(layer, { dims, damping, sweeps }): Option[] {
-    if (!layer.compressible) return []
+  options(layer, { damping, sweeps, ...p }): Option[] {
+    if (!layer.compressible || layer.cols < FEW_COLS) return []
+    const dims = dimsFor(layer.cols, p.dims)
     return OFFERED.map((bits) => {
       const { pulses } = groupShape(dims, bits)
       const parameters = { bits, dims, pulses, damping, sweeps }
@@ -55,6 +58,7 @@ export const pvq = defineQuantizer({
   },
   async apply(source, p, context): Promise<CodedMatrix> {
     const shape = groupShape(p.dims, p.bits, p.pulses)
+    if (shape.levels < 1) throw tooMany(context.layer, shape)
     const rows = await readRows(source, context)
     const pyramid = { ...shape, levels: levelsFor(rows, shape) }
     const { hessians = [] } = context
@@ -65,6 +69,12 @@ export const pvq = defineQuantizer({
     return encode(rows, shape, pyramid, solution)
   },
 })
+
+const tooMany = (layer: string, { dims, pulses, groupBits }: GroupShape): Fault =>
+  new Fault('bad-arguments', `Layer ${layer}: ${groupBits} bits do not number the points of ${pulses} pulses.`, {
+    hint: 'Leave the pulses out, ask for fewer, or give more bits.',
+    data: { tensor: layer, expected: `fewer pulses in ${dims} dimensions`, found: String(pulses) },
+  })
 
 /** All weights, and scales rounded to float16 in units of the largest: those far below it are rounded away with it. */
 async function readRows(source: WeightRows, { layer }: QuantizeContext): Promise<Rows & { unit: number }> {

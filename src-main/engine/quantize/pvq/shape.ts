@@ -28,3 +28,13 @@ function mostPulses(dims: number, groupBits: number, gains: number): number {
     pulses++
   return pulses
 }
+
+const MOST_DIMS = 32
+
+/** Weights of a group near `dims` that leave the least of a row's last group idle; all of a short row. */
+export function dimsFor(cols: number, dims: number): number {
+  if (cols <= MOST_DIMS) return Math.max(2, cols)
+  const near = Array.from({ length: 13 }, (_, i) => dims - 4 + i).filter((size) => size >= 2 && size <= MOST_DIMS)
+  const idle = (size: number) => Math.ceil(cols / size) * size - cols
+  return near.sort((a, b) => idle(a) - idle(b) || Math.abs(a - dims) - Math.abs(b - dims))[0] ?? dims
+}

@@ -8,7 +8,7 @@ import { codedBytes, type CodedMatrix, codedForm } from '../../../../src-main/en
 import { pvqCoding } from '../../../../src-main/engine/quantize/codings/pvq.ts'
 import { dequantize, dequantizeRows, weightError } from '../../../../src-main/engine/quantize/dequantize.ts'
 import { pvq, pvqRows } from '../../../../src-main/engine/quantize/pvq.ts'
-import { groupShape } from '../../../../src-main/engine/quantize/pvq/shape.ts'
+import { dimsFor, groupShape } from '../../../../src-main/engine/quantize/pvq/shape.ts'
 import { rowsOf } from '../../../../src-main/engine/quantize/rows.ts'
 import type { WeightMatrix } from '../../../../src-main/engine/quantize/types.ts'
 import { gaussianMatrix } from '../../kernels/random.ts'
@@ -94,6 +94,22 @@ test.each([
     expect(relative(matrix, q)).toBeLessThan(0.03)
     expect(dequantizeRows(q, 1, rows)).toEqual(dequantize(q).data.slice(cols))
   }
+})
+
+test('groups fit the row; pulses that no bits can number are refused', async () => {
+  for (const [cols, dims] of [
+    [256, 16],
+    [100, 20],
+    [9, 9],
+    [576, 16],
+    [27, 27],
+    [1, 2],
+  ] as const)
+    // prettier-ignore
+    expect(dimsFor(cols, 16)).toBe(dims)
+  await expect(async () => make(gaussianMatrix(2, 32, 1), { bits: 2, pulses: 60 })).rejects.toThrow(
+    /32 bits do not number/,
+  )
 })
 
 test('zeros stay zero; what is not finite is refused by name', async () => {
