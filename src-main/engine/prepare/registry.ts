@@ -5,7 +5,9 @@ import { crossquant } from '../activate/crossquant.ts'
 import { intTensor } from '../activate/int-tensor.ts'
 import { intToken } from '../activate/int-token.ts'
 import { awq } from './awq.ts'
+import { clipChannels } from './clip-channels.ts'
 import type { Preparation } from './define.ts'
+import { fireqSmooth } from './fireq-smooth.ts'
 import { rotate } from './rotate.ts'
 import { smooth } from './smooth.ts'
 
@@ -14,6 +16,8 @@ export const preparations: readonly Preparation[] = [
   rotate,
   awq,
   smooth,
+  fireqSmooth,
+  clipChannels,
   // What flows between the layers is rounded behind the exact rewritings.
   intToken,
   crossquant,
