@@ -67,7 +67,10 @@ test('the range search in lanes agrees with its plain twin bit for bit', () => {
       const level = importance.map((value) => value / mean)
       for (let r = 0; r < c.rows; r++) {
         const truth = chooseLaneReference(w.subarray(r * c.cols, (r + 1) * c.cols), level, settings)
-        expect({ scale: whole.scales[r], zero: (whole.zeros[r] ?? NaN) + 0 }).toEqual({ ...truth, scale: truth.scale || 1 })
+        expect({ scale: whole.scales[r], zero: (whole.zeros[r] ?? NaN) + 0 }).toEqual({
+          ...truth,
+          scale: truth.scale || 1,
+        })
       }
     }),
     { seed: 41, numRuns: 150 },

@@ -55,3 +55,28 @@ export function factorBlock(t: usize, inverse: usize, least: usize, work: usize,
     }
   return -1
 }
+
+/** Transpose of from [rows, cols] float32 times `factor`, four by four; both sizes multiples of 4. */
+export function transpose(from: usize, to: usize, rows: i32, cols: i32, factor: f32): void {
+  const width = (<usize>cols) << 2
+  const height = (<usize>rows) << 2
+  const scale = f32x4.splat(factor)
+  for (let r = 0; r < rows; r += 4) {
+    for (let c = 0; c < cols; c += 4) {
+      const source = from + <usize>r * width + ((<usize>c) << 2)
+      const target = to + <usize>c * height + ((<usize>r) << 2)
+      const a = v128.load(source)
+      const b = v128.load(source + width)
+      const d = v128.load(source + 2 * width)
+      const e = v128.load(source + 3 * width)
+      const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5)
+      const ab2 = v128.shuffle<f32>(a, b, 2, 6, 3, 7)
+      const de = v128.shuffle<f32>(d, e, 0, 4, 1, 5)
+      const de2 = v128.shuffle<f32>(d, e, 2, 6, 3, 7)
+      v128.store(target, f32x4.mul(scale, v128.shuffle<f32>(ab, de, 0, 1, 4, 5)))
+      v128.store(target + height, f32x4.mul(scale, v128.shuffle<f32>(ab, de, 2, 3, 6, 7)))
+      v128.store(target + 2 * height, f32x4.mul(scale, v128.shuffle<f32>(ab2, de2, 0, 1, 4, 5)))
+      v128.store(target + 3 * height, f32x4.mul(scale, v128.shuffle<f32>(ab2, de2, 2, 3, 6, 7)))
+    }
+  }
+}

@@ -21,6 +21,7 @@ export interface GridColumns {
 export interface ColumnPlace {
   device?: DeviceId
   threads?: number
+  notify?: (notice: string) => void // hears when the device gives way to the CPU
   progress?: (fraction: number) => void
 }
 
@@ -105,7 +106,7 @@ export async function feedGrid(
     importance: Float32Array // [cols]
     search: boolean
   },
-  { device, threads, progress }: ColumnPlace,
+  { device, threads, notify, progress }: ColumnPlace,
 ): Promise<void> {
   const { rows, cols, groupSize } = grid
   const { weights, factor, order, importance, search } = input
@@ -117,6 +118,7 @@ export async function feedGrid(
     blockSize: blockOf(groupSize),
     device,
     threads,
+    notify,
     progress,
     take(begin, size, w) {
       for (let c = 0; c < size; c++) {
@@ -137,7 +139,7 @@ export async function feedGrid(
 export async function refineGrid(
   grid: GridColumns,
   input: { weights: Float32Array; hessian: Hessian; sweeps: number; refit: boolean }, // weights as in feedGrid
-  { device, threads, progress }: ColumnPlace,
+  { device, threads, notify, progress }: ColumnPlace,
 ): Promise<void> {
   const { rows, cols, groupSize } = grid
   const { weights, hessian, sweeps, refit } = input
@@ -159,6 +161,7 @@ export async function refineGrid(
     sweeps,
     device,
     threads,
+    notify,
     progress,
     inner({ begin, size, g, h, d }) {
       const block = { work: 'refine' as const, columns: range(begin, size), first: g, second: d, starts: refit }

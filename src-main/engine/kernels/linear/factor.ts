@@ -105,9 +105,9 @@ function gather(
 }
 
 /** Upper panels become V. Returns the inverses of its diagonal blocks, or the index of a pivot that is not positive. */
-async function cholesky(panels: Panel[], { device, threads }: FactorOptions): Promise<Float32Array[] | number> {
+async function cholesky(panels: Panel[], { device, threads, notify }: FactorOptions): Promise<Float32Array[] | number> {
   const inverses: Float32Array[] = []
-  const place = { device, threads }
+  const place = { device, threads, notify }
   const least = panels.map(({ data, width, begin }) =>
     Float32Array.from({ length: width }, (_, i) => PIVOT * (data[(begin + i) * width + i] ?? 0)),
   )
@@ -135,9 +135,13 @@ async function cholesky(panels: Panel[], { device, threads }: FactorOptions): Pr
 }
 
 /** L^-1 in lower panels. */
-async function invert(upper: Panel[], inverses: Float32Array[], { device, threads }: FactorOptions): Promise<Panel[]> {
+async function invert(
+  upper: Panel[],
+  inverses: Float32Array[],
+  { device, threads, notify }: FactorOptions,
+): Promise<Panel[]> {
   const size = upper.reduce((sum, { width }) => sum + width, 0)
-  const place = { device, threads }
+  const place = { device, threads, notify }
   const lower = lowerPanels(size)
   for (const [index, panel] of lower.entries()) {
     const { begin, width } = panel

@@ -19,6 +19,7 @@ export interface FeedbackShape {
   blockSize: number
   device?: DeviceId
   threads?: number
+  notify?: (notice: string) => void // hears when the device gives way to the CPU
   progress?: (fraction: number) => void // throws to stop
 }
 
@@ -43,7 +44,7 @@ export async function feedbackColumns({
   take: (begin: number, size: number, w: Float32Array) => void
   inner: ColumnInner
 }): Promise<void> {
-  const { rows, cols, factor, blockSize, device, threads, progress } = shape
+  const { rows, cols, factor, blockSize, device, threads, notify, progress } = shape
   if (factor.size !== cols) throw otherSize(shape, `a factor of ${factor.size}`)
   const errors = sharedFloats(cols * rows) // [cols, rows]
   const w = sharedFloats(Math.min(blockSize, cols) * rows)
@@ -56,7 +57,7 @@ export async function feedbackColumns({
       const a = owed.subarray(0, begin * size)
       for (let r = 0; r < begin; r++) a.set(factor.data.subarray(r * cols + begin, r * cols + begin + size), r * size)
       const terms = { a, b: errors.subarray(0, begin * rows), c: block, out: block, m: size, n: rows, k: begin }
-      await multiply({ ...terms, transA: true, alpha: -1 }, { device, threads })
+      await multiply({ ...terms, transA: true, alpha: -1 }, { device, threads, notify })
     }
     const e = errors.subarray(begin * rows, (begin + size) * rows)
     await inner({ begin, size, w: block, u: diagonalBlock(factor, begin, size), e })

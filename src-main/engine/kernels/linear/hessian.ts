@@ -66,7 +66,7 @@ export function createHessian(
     },
     finish() {
       const data = new Float32Array(size * size)
-      const share = count === 0 ? 0 : 1 / count
+      const share = count === 0 ? 0 : Math.fround(1 / count)
       for (const i of starts)
         for (const j of starts) {
           const block = blocks.get(`${i},${j}`)

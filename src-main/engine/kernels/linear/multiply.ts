@@ -3,6 +3,7 @@
 // result is the same for any number of threads.
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { DeviceId } from '../../../../src-preload/contract/project.ts'
+import { placeOf } from './device.ts'
 import { openProduct, type Product, type ProductShape } from '../../runtime/product.ts'
 import { defaultThreads } from '../../runtime/session.ts'
 
@@ -22,7 +23,7 @@ export interface ProductTerms {
 }
 
 export interface ProductPlace {
-  device?: DeviceId // default: the CPU
+  device?: DeviceId // default: the CPU; others are used where they were measured to be quicker, see device.ts
   threads?: number
   notify?: (notice: string) => void
 }
@@ -42,7 +43,8 @@ export async function multiply(terms: ProductTerms, place: ProductPlace = {}): P
   if (m === 0 || n === 0) return out
   if (k === 0) return scaled(c, beta, out)
   const shape = { transA, transB, alpha, beta: c ? beta : 0, hasC: c !== undefined }
-  const product = await productFor(shape, place.device ?? 'cpu', threadsFor(terms, place.threads), place.notify)
+  const device = await placeOf(place.device ?? 'cpu', m * n * k)
+  const product = await productFor(shape, device, threadsFor(terms, place.threads), place.notify)
   await product.run(
     { data: a, dims: transA ? [k, m] : [m, k] },
     { data: b, dims: transB ? [n, k] : [k, n] },

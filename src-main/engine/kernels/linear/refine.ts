@@ -19,6 +19,7 @@ export interface RefineShape {
   sweeps: number
   device?: DeviceId
   threads?: number
+  notify?: (notice: string) => void // hears when the device gives way to the CPU
   progress?: (fraction: number) => void // throws to stop
 }
 
@@ -39,7 +40,7 @@ export async function refineColumns({
   inner,
   ...shape
 }: Omit<RefineShape, 'weights' | 'values'> & { difference: Float32Array; inner: RefineColumnInner }) {
-  const { hessian, rows, cols, blockSize, sweeps, device, threads, progress } = shape
+  const { hessian, rows, cols, blockSize, sweeps, device, threads, notify, progress } = shape
   if (difference.length !== rows * cols || hessian.size !== cols)
     throw new Fault('bad-arguments', `Refinement of ${rows} x ${cols}: values or Hessian are of another size.`)
   const widest = Math.min(blockSize, cols)
@@ -50,7 +51,7 @@ export async function refineColumns({
       const a = new Float32Array(cols * size)
       for (let r = 0; r < cols; r++) a.set(hessian.data.subarray(r * cols + begin, r * cols + begin + size), r * size)
       const out = g.subarray(0, size * rows)
-      await multiply({ a, b: difference, out, m: size, n: rows, k: cols, transA: true }, { device, threads })
+      await multiply({ a, b: difference, out, m: size, n: rows, k: cols, transA: true }, { device, threads, notify })
       const h = a.slice(begin * size, (begin + size) * size)
       await inner({ begin, size, g: out, h, d: difference.subarray(begin * rows, (begin + size) * rows) })
       progress?.((sweep + (begin + size) / cols) / sweeps)

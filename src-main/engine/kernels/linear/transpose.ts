@@ -1,28 +1,44 @@
-const TILE = 32
-const PITCH = TILE + 1
+import type { Arena } from '../arena.ts'
+import { openKernel } from '../load.ts'
+
+interface TransposeExports {
+  transpose(from: number, to: number, rows: number, cols: number, factor: number): void
+}
+
+export interface Strided {
+  rows: number
+  cols: number
+  stride: number // from one row to the next
+  at?: number // of the first number
+}
+
+const TILE = 240 // no power of two: columns of a tile would share a few lines of the cache
+let kernel: Arena<TransposeExports> | null = null
 
 /** Writes the transpose of `rows` x `cols` numbers, which lie `stride` apart row by row, times `factor`, to `out`, whose rows
- *  lie `outStride` apart. Tiles pass through a small buffer of odd pitch: strides of a power of two would put a tile's
- *  columns in the same few lines of the cache. */
-export function transposeInto<A extends Float32Array | Uint8Array>(
-  from: A,
-  { rows, cols, stride, at = 0 }: { rows: number; cols: number; stride: number; at?: number },
-  out: A,
+ *  lie `outStride` apart. */
+export function transposeInto(
+  from: Float32Array,
+  { rows, cols, stride, at = 0 }: Strided,
+  out: Float32Array,
   { outStride, outAt = 0, factor = 1 }: { outStride: number; outAt?: number; factor?: number },
 ): void {
-  const tile = new Float32Array(TILE * PITCH)
+  const arena = (kernel ??= openKernel<TransposeExports>('linear'))
   for (let row = 0; row < rows; row += TILE) {
     const height = Math.min(TILE, rows - row)
+    const padded = Math.ceil(height / 4) * 4
     for (let col = 0; col < cols; col += TILE) {
       const width = Math.min(TILE, cols - col)
+      const across = Math.ceil(width / 4) * 4
+      const [source = 0, target = 0] = arena.lay(padded * across * 4, padded * across * 4)
+      const [tile, turned] = [arena.floats(source, padded * across), arena.floats(target, padded * across)]
       for (let r = 0; r < height; r++) {
         const begin = at + (row + r) * stride + col
-        for (let c = 0; c < width; c++) tile[r * PITCH + c] = from[begin + c] ?? 0
+        tile.set(from.subarray(begin, begin + width), r * across)
       }
-      for (let c = 0; c < width; c++) {
-        const begin = outAt + (col + c) * outStride + row
-        for (let r = 0; r < height; r++) out[begin + r] = (tile[r * PITCH + c] ?? 0) * factor
-      }
+      arena.exports.transpose(source, target, padded, across, factor)
+      for (let c = 0; c < width; c++)
+        out.set(turned.subarray(c * padded, c * padded + height), outAt + (col + c) * outStride + row)
     }
   }
 }

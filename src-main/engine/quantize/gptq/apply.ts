@@ -86,7 +86,8 @@ export async function quantizePrepared(
         const progress = (fraction: number) => context.progress?.((slab.begin + fraction * slab.rows) / rows)
         await chooseCodes(grid, { ...part, weights }, p, { ...context, progress })
         turn(grid.codes, slab.rows, cols, codes.subarray(slab.begin * cols))
-        turn(grid.scales, slab.rows, groups, scales.subarray(slab.begin * groups))
+        const byGroup = { rows: groups, cols: slab.rows, stride: slab.rows }
+        transposeInto(grid.scales, byGroup, scales, { outStride: groups, outAt: slab.begin * groups })
         turn(Uint8Array.from(grid.zeros), slab.rows, groups, zeros.subarray(slab.begin * groups))
       }
     return { rows, cols, bits, symmetric, granularity, groupSize, groups, scaleType, codes, scales, zeros }
@@ -112,13 +113,13 @@ async function chooseCodes(
   grid: GridColumns,
   { hessian, factor, order, importance, weights }: Prepared & { weights: Float32Array },
   p: GptqParameters,
-  { device, threads, progress }: QuantizeContext,
+  { device, threads, notify, progress }: QuantizeContext,
 ): Promise<void> {
   // In another order than that of columns a group is not complete until the end: its grid is chosen before.
   const search = !p.staticGroups && order === undefined && searchable(grid.groupSize)
   if (!search) searchGrids(grid, weights, importance, threads)
   const share = 1 / (1 + p.sweeps)
-  const step = (done: number) => ({ device, threads, progress: (f: number) => progress?.((done + f) * share) })
+  const step = (done: number) => ({ device, threads, notify, progress: (f: number) => progress?.((done + f) * share) })
   await feedGrid(grid, { weights, factor, order, importance, search }, step(0))
   const refit = p.search === 'mse'
   await refineGrid(
@@ -144,6 +145,11 @@ function fitsHalf({ scales, codes, zeros, groups, groupSize, cols }: QuantizedMa
   return coarsest === 0 || (coarsest >= HALF_MIN_NORMAL && coarsest < HALF_MAX)
 }
 
-/** [cols, rows] to [rows, cols]. */
-const turn = <A extends Float32Array | Uint8Array>(from: A, rows: number, cols: number, to: A): void =>
-  transposeInto(from, { rows: cols, cols: rows, stride: rows }, to, { outStride: cols })
+/** [cols, rows] to [rows, cols], by tiles that stay in the cache. */
+function turn(from: Uint8Array, rows: number, cols: number, to: Uint8Array): void {
+  const tile = 64
+  for (let row = 0; row < rows; row += tile)
+    for (let col = 0; col < cols; col += tile)
+      for (let r = row; r < Math.min(row + tile, rows); r++)
+        for (let c = col; c < Math.min(col + tile, cols); c++) to[r * cols + c] = from[c * rows + r] ?? 0
+}
