@@ -13,6 +13,8 @@ export const useProject = defineStore('project', () => {
   const options = shallowRef<LayerOptions[] | null>(null)
   const front = shallowRef<Front | null>(null)
   const layer = ref<string | null>(null)
+  /** The options are those of another quantizer, until they were asked for again. */
+  const areOptionsOld = ref(false)
 
   const layers = computed(() => project.value?.checkpoint.layers ?? [])
   const byName = computed(() => new Map<string, LayerSummary>(layers.value.map((row) => [row.name, row])))
@@ -50,6 +52,7 @@ export const useProject = defineStore('project', () => {
   function refresh(next: Project): void {
     if (next.folder !== project.value?.folder) return
     if (next.format !== project.value.format) options.value = front.value = null
+    if (JSON.stringify(next.methods) !== JSON.stringify(project.value.methods)) areOptionsOld.value = true
     project.value = next
   }
   function close(): void {
@@ -64,6 +67,7 @@ export const useProject = defineStore('project', () => {
     options,
     front,
     layer,
+    areOptionsOld,
     layers,
     byName,
     chosenLayer,
@@ -72,7 +76,10 @@ export const useProject = defineStore('project', () => {
     open,
     refresh,
     close,
-    setOptions: (next: LayerOptions[]) => void (options.value = next),
+    setOptions(next: LayerOptions[]) {
+      options.value = next
+      areOptionsOld.value = false
+    },
     setFront: (next: Front) => void (front.value = next),
     chooseLayer: (name: string) => void (layer.value = name),
   }

@@ -21,6 +21,7 @@ export interface Arena {
   source: WeightRows
   inputs: LayerInputs | null
   prepared: string[] // titles of what was done to the network before
+  notes: string[] // what of that could not be
   seed: number
   device: DeviceId
 }
@@ -39,7 +40,7 @@ function contextOf(option: Option, { layer, inputs, seed, device }: Arena, notes
 /** Tries one option. What fails is a row that says why; only a cancelled job stops the others. */
 export async function measureOption({ quantizer, option }: Contestant, arena: Arena): Promise<ShootoutRow> {
   const { source, inputs, prepared, device } = arena
-  const notes: string[] = []
+  const notes = [...arena.notes]
   const weights = source.rows * source.cols
   const base = {
     option,

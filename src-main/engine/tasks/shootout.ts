@@ -32,7 +32,7 @@ export async function shootout(
       { network, dataset, layer, samples, device },
       { ...context, progress: ({ fraction, step }) => context.progress({ fraction: fraction * share, step }) },
     ))
-  const arena = { layer, source: weightRows(network, layer), inputs, prepared: titles, seed, device }
+  const arena = { layer, source: weightRows(network, layer), inputs, prepared: titles, notes, seed, device }
   const skip = new Set(args.skip)
   const todo = contestantsOf(layer, args.methods, inputs !== null).filter(({ option }) => !skip.has(option.id))
   const rows: ShootoutRow[] = []

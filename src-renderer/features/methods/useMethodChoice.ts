@@ -47,7 +47,7 @@ export function useMethodChoice() {
       methods.value,
       session.methods,
       projects.project,
-      same(methods.value, kept.value) ? projects.options : null,
+      same(methods.value, kept.value) && !projects.areOptionsOld ? projects.options : null,
       formatTitle(session.methods, projects.project?.format ?? null),
     ),
   )

@@ -74,15 +74,18 @@ export function useSync(): void {
   ]
   onScopeDispose(() => stops.forEach((stop) => stop()))
 
-  const refresh = latest(async (folder: string) => {
-    const [options, front] = await Promise.all([
-      client.call('option.list', { project: folder }),
-      client.call('front.get', { project: folder }),
-    ])
-    if (projects.project?.folder !== folder) return
-    projects.setOptions(options)
-    projects.setFront(front)
-  }, toasts.showError)
+  const refresh = latest(
+    async (folder: string) => {
+      const [options, front] = await Promise.all([
+        client.call('option.list', { project: folder }),
+        client.call('front.get', { project: folder }),
+      ])
+      if (projects.project?.folder !== folder) return
+      projects.setOptions(options)
+      projects.setFront(front)
+    },
+    (error) => session.step !== 'plan' && toasts.showError(error),
+  ) // Plan asks the same, and says it in its place
   watch(
     () => projects.revision,
     () => projects.project && refresh(projects.project.folder),
