@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest'
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import { tokenStrategies } from '../../../src-main/engine/calibrate/tokens/registry.ts'
 import { strategyOf } from '../../../src-main/engine/calibrate/tokens/weigh.ts'
+import { collectHessians } from '../../../src-main/engine/calibrate/collect.ts'
+import { openDataset } from '../../../src-main/engine/data/open.ts'
 import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
 import { weightRows } from '../../../src-main/engine/checkpoint/weights.ts'
 import { outputError } from '../../../src-main/engine/kernels/linear/error.ts'
@@ -139,7 +141,8 @@ describe('what is unusual', () => {
     const notices: string[] = []
     const notify = (text: string) => notices.push(text)
     const q = await quantize(matrix, [h], { damping: 0 }, { notify })
-    expect(notices[0]).toMatch(/layer fc could not be factored with damping 0 \(12 calibration rows for 160 inputs\)/)
+    expect(notices[0]).toBe('Layer fc: 12 calibration rows for 160 inputs; damping stands in for the rest.')
+    expect(notices[1]).toMatch(/layer fc could not be factored with damping 0 \(12 calibration rows for 160 inputs\)/)
     const nearest = await outputError(matrix, await plainly(matrix, {}), h)
     expect((await outputError(matrix, q, h)).error).toBeLessThan(nearest.error)
   })
@@ -245,6 +248,26 @@ describe('options', () => {
 })
 
 describe.skipIf(!hasData)(`on a real model (${skipReason} otherwise)`, () => {
+  test('on its own activations, output error below rounding to nearest in every layer', async () => {
+    const network = openNetwork(dataPath('stories260K'))
+    const dataset = await openDataset({ path: dataPath('stories260K'), split: 'auto' }, network)
+    const quiet = { progress: () => undefined, notify: () => undefined }
+    const hessians = await collectHessians(network, dataset, { samples: 16, device: 'cpu' }, quiet)
+    for (const bits of widths) {
+      const shares: number[] = []
+      for (const layer of network.layers) {
+        const [h] = hessians.get(layer.name) ?? []
+        if (!h || !layer.compressible) continue
+        const source = weightRows(network, layer)
+        const p = { bits, groupSize: 32 }
+        const ours = await outputError(source, await quantize(source, [h], p), h)
+        shares.push(ours.error / (await outputError(source, await plainly(source, p), h)).error)
+      }
+      expect(shares.length).toBeGreaterThan(30)
+      expect(Math.max(...shares)).toBeLessThan(1)
+    }
+  })
+
   test.each(widths)('output error below rounding to nearest at %i bits in every kind of layer', async (bits) => {
     const network = openNetwork(dataPath('stories260K'))
     const kinds = network.layers.filter(({ compressible, block }) => compressible && block === 1)
