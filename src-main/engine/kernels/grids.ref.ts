@@ -57,12 +57,13 @@ export function elasticReference(x: Float32Array, h: Float32Array, { half, lowes
   if (most === 0) return 0
   const plain = f(most / 127)
   const error = (s: number) => {
-    let all = 0
-    for (let bits = lowest; bits <= 8; bits++) {
-      const u = (w: number) => readReference(elasticCode(w, s), bits) - 2 ** (bits - 1)
-      all += 4 ** bits * sum([...x].map((w, i) => (h[i] ?? 0) * f(w - f(f(s * 2 ** (8 - bits)) * u(w))) ** 2))
+    const of = (w: number, bits: number) => {
+      const u = readReference(elasticCode(w, s), bits) - 2 ** (bits - 1)
+      const steps = f(f(w - f(f(s * 2 ** (8 - bits)) * u)) / s)
+      return f(4 ** bits * f(steps * steps))
     }
-    return all
+    const widths = [2, 3, 4, 5, 6, 7, 8].filter((bits) => bits >= lowest)
+    return sum([...x].map((w, i) => (h[i] ?? 0) * widths.reduce((all, bits) => f(all + of(w, bits)), 0))) * (s * s)
   }
   const tried = factors.map((factor) => storedScale(f(plain * f(factor)), type))
   return tried.reduce((best, s) => (error(s) < error(best) ? s : best), storedScale(plain, type))

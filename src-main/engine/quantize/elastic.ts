@@ -22,7 +22,7 @@ const HALF_LEAST = 2 ** -20 // scales below have too few digits in float16
 const HALF_MOST = 65504 / 2 ** 6 // times 64 it is the scale of two bits
 
 // Shrunk ranges, mirrored too: at few bits the side with one level more matters.
-const factors = Array.from({ length: 16 }, (_, k) => 1 - (0.6 * k) / 16).flatMap((factor) => [factor, -factor])
+const factors = Array.from({ length: 8 }, (_, k) => 1 - (0.5 * k) / 8).flatMap((factor) => [factor, -factor])
 
 /** The 8-bit weights that every width is read from, on symmetric grids. */
 export function elasticParent(

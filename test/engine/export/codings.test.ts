@@ -9,6 +9,10 @@ import { safetensors } from '../../../src-main/engine/export/safetensors/safeten
 import { readArtifact } from '../../../src-main/engine/quantize/artifact.ts'
 import { imageData, quiet, residualNetwork, temporaryFolder } from '../score/network.ts'
 import { codedUses, compressCoded } from './coded.ts'
+import type { CodedMatrix } from '../../../src-main/engine/quantize/codings/define.ts'
+import { applyOption } from '../../../src-main/engine/quantize/options.ts'
+import { gaussianMatrix } from '../kernels/random.ts'
+import { cases, relativeError, runBoth } from './helpers.ts'
 import { exporterNamed } from './folders-of.ts'
 
 const network = residualNetwork()
@@ -27,6 +31,29 @@ test.each(codedUses)('%s: an ONNX file of either style is as large as planned an
     expect(verified[0]).toContain('equals the variant')
   }
 }) // prettier-ignore
+
+test('8-bit floats are one DequantizeLinear from opset 19 on, elsewhere arithmetic that is folded', async () => {
+  const matrix = gaussianMatrix(24, 63, 9)
+  for (const type of ['e4m3', 'e5m2'])
+    for (const granularity of ['channel', 'tensor', 'group']) {
+      const option = { id: 'x', method: 'fp8', bits: 8, parameters: { type, granularity, groupSize: 16 } }
+      const q = (await applyOption(matrix, option)) as CodedMatrix
+      for (const [opset, style] of [
+        [13, 'packed'],
+        [19, 'packed'],
+        [21, 'packed'],
+        [21, 'folded'],
+      ] as const)
+        // prettier-ignore
+        for (const one of [cases.matMul(24, 63), cases.gemm(24, 63), cases.conv(24, 7), cases.plain([63, 24], 'cols')]) {
+          const { ops, bytes, measured, emitted, expected } = await runBoth(one, q, opset, style)
+          const what = `${type} ${granularity} opset ${opset} ${style}`
+          expect(ops.includes('DequantizeLinear'), what).toBe(opset >= 19 && style === 'packed' && granularity !== 'group')
+          expect(measured).toBe(bytes)
+          expect(relativeError(emitted, expected), what).toBeLessThan(2e-6)
+        }
+    }
+})
 
 /** Tensors of several types; one name is what a coded weight's scales would be called. */
 function sample() {

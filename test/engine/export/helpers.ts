@@ -1,6 +1,6 @@
 import { encodeModel, measureModel } from '../../../src-main/engine/checkpoint/onnx/encode.ts'
 import { emitLayer, type Style } from '../../../src-main/engine/export/onnx/emit-layer.ts'
-import { formOf } from '../../../src-main/engine/export/onnx/form.ts'
+import { formOf, type StoredMatrix } from '../../../src-main/engine/export/onnx/form.ts'
 import { createScope } from '../../../src-main/engine/export/onnx/scope.ts'
 import { usesOf } from '../../../src-main/engine/export/onnx/uses.ts'
 import { transpose } from '../../../src-main/engine/export/onnx/pack.ts'
@@ -132,7 +132,7 @@ const graphOf = (one: Case, opset: number): Graph => ({
 })
 
 /** Runs the network with the quantized weight emitted into the graph, and with the dequantized weight in its place. */
-export async function runBoth(one: Case, q: QuantizedMatrix, opset: number, style: Style = 'packed') {
+export async function runBoth(one: Case, q: StoredMatrix, opset: number, style: Style = 'packed') {
   const graph = graphOf(one, opset)
   const scope = createScope(new Set(['w', 'x', 'y', 'b', 'ids', 'flat', 'list', 'hidden']), 20)
   const slot = { name: 'w', shape: one.shape, dtype: 'float32' as const, order: one.order }

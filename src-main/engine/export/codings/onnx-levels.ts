@@ -3,7 +3,8 @@
 //   codes of 1, 2, 4 bits   uint8 [bytes] -> Cast -> Gather(table [256, 8 / b] of levels)      the table once for all weights
 //   codes of 3 bits         planes of bytes (emit-codes.ts) -> Cast -> Gather(levels [8])
 //   three levels            uint8 [bytes] -> Cast -> Gather(table [243, 5] of levels)
-//   8-bit floats            uint8 -> Cast -> Gather(values [256])
+//   8-bit floats            uint8 -> Cast -> Gather(values [256]); style 'packed' from opset 19 on: one DequantizeLinear of the
+//                           floats as they are, which ONNX Runtime does not fold: a byte a weight in memory, some slower
 //   scales                  float16 or float32; one byte of an 8-bit float -> Cast -> Gather(values [256]), / divisor
 //
 //   w = level * scale, in float32: bit for bit what the coding decodes to.
@@ -32,16 +33,27 @@ import { sameShape, type View, viewOf } from '../onnx/form.ts'
 import { transpose } from '../onnx/pack.ts'
 import { castTo, chain, later, type Link, type Piece, type Scope } from '../onnx/scope.ts'
 import { byteTable } from '../onnx/tables.ts'
-import type { OnnxCoding } from './onnx.ts'
+import type { OnnxCoding, Place } from './onnx.ts'
 
 /** Fewer one-byte scales than this are written as float32: their table takes 1 KiB. */
 const FEW_BYTES = 512
 
+/** DequantizeLinear takes 8-bit floats from here on. */
+const FLOAT8_OPSET = 19
+
 const countOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)
 
-function emitLevels(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedForm, levelsOf: LevelsOf): void {
+function emitLevels(
+  scope: Scope,
+  piece: Piece,
+  slot: WeightSlot,
+  form: CodedForm,
+  levelsOf: LevelsOf,
+  place: Place,
+): void {
   const levels = levelsOf(form.settings)
   if (levels === null) throw new Fault('internal', `${form.coding} with unknown settings`)
+  if (place.style === 'packed' && place.opset >= FLOAT8_OPSET && emitFloat8(scope, piece, slot, form, levels)) return
   const shape = decodeForm(form)
   const grid = { ...shape, bits: 8, symmetric: true, scaleType: 'float16' as const }
   const view = viewOf(grid, slot.shape, slot.order)
@@ -51,6 +63,26 @@ function emitLevels(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedFor
   if (!sameShape(view.shape, slot.shape)) links.push(reshapeTo(scope, slot.shape))
   if (slot.dtype !== 'float32') links.push(castTo(slot.dtype))
   chain(scope, piece, codes, links, slot.name)
+}
+
+/** 8-bit floats through DequantizeLinear; false, and nothing emitted, for other codings and for groups. The leading axis keeps
+ *  ONNX Runtime from looking through to a product (emit-qdq.ts). */
+function emitFloat8(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedForm, levels: Levels): boolean {
+  const { granularity, rows, cols } = decodeForm(form)
+  const type = levels.codes
+  if ((type !== 'float8e4m3fn' && type !== 'float8e5m2') || granularity === 'group') return false
+  const transposed = slot.order === 'cols'
+  const bytes = later<CodedMatrix>(scope, piece, type, transposed ? [1, cols, rows] : [1, rows, cols], (m) => {
+    const { codes } = readLevels(m, levels)
+    return transposed ? transpose(codes, new Uint8Array(codes.length), rows, cols) : codes
+  })
+  const tensor = granularity === 'tensor'
+  const scales = later<CodedMatrix>(scope, piece, 'float32', tensor ? [] : [rows], (m) => m.parts.scales?.data ?? new Uint8Array()) // prettier-ignore
+  const attributes = tensor ? undefined : { axis: int(transposed ? 2 : 1) }
+  const links: Link[] = [{ op: 'DequantizeLinear', inputs: [scales], ...(attributes && { attributes }) }, reshapeTo(scope, slot.shape)] // prettier-ignore
+  if (slot.dtype !== 'float32') links.push(castTo(slot.dtype))
+  chain(scope, piece, bytes, links, slot.name)
+  return true
 }
 
 /** Levels in float32, of the view's shape. */
@@ -150,5 +182,5 @@ export const levelEmitters: readonly OnnxCoding[] = [
   luqCoding,
 ].map(({ id, levelsOf }) => ({
   id,
-  emit: (scope, piece, slot, form) => emitLevels(scope, piece, slot, form, levelsOf),
+  emit: (scope, piece, slot, form, place) => emitLevels(scope, piece, slot, form, levelsOf, place),
 }))

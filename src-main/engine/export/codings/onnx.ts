@@ -5,6 +5,7 @@ import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { CodedForm } from '../../quantize/codings/define.ts'
 import type { WeightSlot } from '../onnx/emit-weight.ts'
 import type { Piece, Scope } from '../onnx/scope.ts'
+import type { Style } from '../onnx/emit-layer.ts'
 import { levelEmitters } from './onnx-levels.ts'
 import { vectorEmitters } from './onnx-vectors.ts'
 
@@ -13,7 +14,13 @@ export interface OnnxCoding {
   /** Emits nodes that end in `slot.name`: a tensor of slot.shape and slot.dtype, equal to what the coding decodes to, bit for
    *  bit. The form alone decides what is emitted; `later(scope, piece, dtype, shape, (m: CodedMatrix) => bytes)` adds a tensor
    *  whose bytes come from the parts when the file is written. */
-  emit(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedForm): void
+  emit(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedForm, place: Place): void
+}
+
+/** The graph it goes into, for codings that newer operators know. */
+export interface Place {
+  opset: number
+  style: Style
 }
 
 const emitters: readonly OnnxCoding[] = [...levelEmitters, ...vectorEmitters]
@@ -23,12 +30,12 @@ const emitterOf = ({ coding }: CodedForm): OnnxCoding | undefined => emitters.fi
 export const canEmit = (form: CodedForm): boolean => emitterOf(form) !== undefined
 
 /** Faults 'unsupported' for codings that no emitter knows. */
-export function emitCoded(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedForm): void {
+export function emitCoded(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedForm, place: Place): void {
   const emitter = emitterOf(form)
   if (emitter === undefined)
     throw new Fault('unsupported', `Layer ${slot.name} is coded as ${form.coding}, which an ONNX file cannot hold.`, {
       hint: 'Export as packed safetensors, or plan again with the options of this format.',
       data: { tensor: slot.name, found: form.coding },
     })
-  emitter.emit(scope, piece, slot, form)
+  emitter.emit(scope, piece, slot, form, place)
 }

@@ -30,7 +30,7 @@ export function emitLayer(
 ): EmittedLayer {
   const piece = emptyPiece()
   if (isCodedForm(form)) {
-    emitCoded(scope, piece, slot, form)
+    emitCoded(scope, piece, slot, form, { opset, style })
     return { piece, replaced: new Map() }
   }
   const replaced = style === 'packed' ? emitConsumers(scope, piece, slot, form, uses, opset) : null

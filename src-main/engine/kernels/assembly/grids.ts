@@ -194,28 +194,28 @@ export function hqqRows(
 function elasticError(x: usize, h: usize, n: i32, scale: f32): f64 {
   const step = f32x4.splat(scale)
   const end = x + (padded(n) << 2)
-  let sum: f64 = 0
-  for (let b = lowest; b <= 8; b++) {
-    const k = 8 - b
-    const round = i32x4.splat((1 << k) >> 1)
-    const most = i32x4.splat((1 << (b - 1)) - 1)
-    const wide = f32x4.splat(scale * <f32>(1 << k))
-    let e0 = f64x2.splat(0)
-    let e1 = f64x2.splat(0)
-    let g = h
-    for (let p = x; p < end; p += 16) {
-      const value = v128.load(p)
-      const u = i32x4.trunc_sat_f32x4_s(codeOf(f32x4.div(value, step), f32x4.splat(-128), f32x4.splat(127)))
-      const narrow = i32x4.min_s(i32x4.shr_s(i32x4.add(u, round), k), most)
+  let e0 = f64x2.splat(0)
+  let e1 = f64x2.splat(0)
+  while (x < end) {
+    const value = v128.load(x)
+    const weight = v128.load(h)
+    const u = i32x4.trunc_sat_f32x4_s(codeOf(f32x4.div(value, step), f32x4.splat(-128), f32x4.splat(127)))
+    let sum = f32x4.splat(0)
+    for (let b = lowest; b <= 8; b++) {
+      const k = 8 - b
+      const raised = i32x4.add(u, i32x4.splat((1 << k) >> 1))
+      const narrow = i32x4.min_s(i32x4.shr_s(raised, k), i32x4.splat((1 << (b - 1)) - 1))
+      const wide = f32x4.splat(scale * <f32>(1 << k))
       const d = f32x4.sub(value, f32x4.mul(wide, f32x4.convert_i32x4_s(narrow)))
-      const weight = v128.load(g)
-      e0 = f64x2.add(e0, f64x2.mul(low(weight), f64x2.mul(low(d), low(d))))
-      e1 = f64x2.add(e1, f64x2.mul(high(weight), f64x2.mul(high(d), high(d))))
-      g += 16
+      const steps = f32x4.div(d, step) // in steps of the parent, so that no square leaves float32
+      sum = f32x4.add(sum, f32x4.mul(f32x4.splat(<f32>(1 << (2 * b))), f32x4.mul(steps, steps)))
     }
-    sum += <f64>(1 << (2 * b)) * total(e0, e1)
+    e0 = f64x2.add(e0, f64x2.mul(low(weight), low(sum)))
+    e1 = f64x2.add(e1, f64x2.mul(high(weight), high(sum)))
+    x += 16
+    h += 16
   }
-  return sum
+  return total(e0, e1) * (<f64>scale * <f64>scale)
 }
 
 /** Codes 0..255 around 128 and scales [rows, groups]; 0 where a group holds nothing but zeros. Returns the flat index of the

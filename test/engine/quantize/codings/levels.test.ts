@@ -22,19 +22,19 @@ const option = (method: string, bits: number, parameters: Option['parameters'] =
 // Each with the bits a weight takes in 64 columns, all overhead counted, and a floor of its signal to noise on normal weights, in
 // dB: measured values less 0.2 dB.
 const all: [option: Option, bits: number, floor: number][] = [
-  [option('nf4', 4, { groupSize: 64 }), 4.25, 21.0],
-  [option('nf4', 4, { groupSize: 32 }), 4.5, 21.0],
-  [option('fp8', 8, { type: 'e4m3', granularity: 'channel' }), 8.5, 30],
-  [option('fp8', 8, { type: 'e5m2', granularity: 'tensor' }), 8, 24],
-  [option('fp8', 8, { type: 'e4m3', granularity: 'group', groupSize: 32 }), 8.5, 30],
-  [option('mxfp4', 4), 4.25, 17],
-  [option('nvfp4', 4), 4.5, 19],
-  [option('denseshift', 2, { groupSize: 64 }), 2.25, 8],
-  [option('denseshift', 3, { groupSize: 64 }), 3.25, 12],
-  [option('denseshift', 4, { groupSize: 0, shiftOnly: true }), 4.25, 10],
-  [option('luq', 1, { groupSize: 64 }), 1.25, 4],
-  [option('luq', 1.58, { groupSize: 64 }), 1.85, 7],
-  [option('luq', 2, { groupSize: 64 }), 2.25, 9],
+  [option('nf4', 4, { groupSize: 64 }), 4.25, 21.4],
+  [option('nf4', 4, { groupSize: 32 }), 4.5, 22.0],
+  [option('fp8', 8, { type: 'e4m3', granularity: 'channel' }), 8.5, 31.8],
+  [option('fp8', 8, { type: 'e5m2', granularity: 'tensor' }), 8, 25.4],
+  [option('fp8', 8, { type: 'e4m3', granularity: 'group', groupSize: 32 }), 8.5, 33.6],
+  [option('mxfp4', 4), 4.25, 18.9],
+  [option('nvfp4', 4), 4.5, 21.3],
+  [option('denseshift', 2, { groupSize: 64 }), 2.25, 8.0],
+  [option('denseshift', 3, { groupSize: 64 }), 3.25, 14.2],
+  [option('denseshift', 4, { groupSize: 0, shiftOnly: true }), 4.25, 13.9],
+  [option('luq', 1, { groupSize: 64 }), 1.25, 4.3],
+  [option('luq', 1.58, { groupSize: 64 }), 1.85, 7.1],
+  [option('luq', 2, { groupSize: 64 }), 2.25, 9.3],
 ]
 const codedOf = async (...args: Parameters<typeof applyOption>) => (await applyOption(...args)) as CodedMatrix
 const db = (relative: number) => -10 * Math.log10(relative)
