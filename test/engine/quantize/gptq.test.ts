@@ -173,7 +173,7 @@ describe('what is unusual', () => {
   test('a Hessian of zeros gives codes as by rounding, and a person hears of it', async () => {
     const matrix = rowsOf(gaussianMatrix(6, 96, 6))
     const notices: string[] = []
-    const zeros = { size: 96, data: new Float32Array(96 * 96), rows: 10 }
+    const zeros = { size: 96, data: new Float32Array(96 * 96), rows: 100 }
     const q = await quantize(matrix, [zeros], { sweeps: 2 }, { notify: (text: string) => notices.push(text) })
     expect(notices).toHaveLength(1)
     const lost = (codes: QuantizedMatrix) => dequantize(codes).data.reduce((sum, value, i) => sum + (value - (matrix.read(0, 6)[i] ?? 0)) ** 2, 0) // prettier-ignore
