@@ -7,6 +7,7 @@ import { symmetricEigen } from '../../kernels/vectors/eigen.ts'
 import { gatherPoints, kmeans, nearestWords, placeWords } from '../../kernels/vectors/kmeans.ts'
 import type { QuantizeContext } from '../define.ts'
 import { dampedInverse, invertUpper } from '../pvq/metric.ts'
+import { timesBlock } from '../pvq/times-block.ts'
 
 // All in normalised rows: W / s, [rows, width], width = whole sub-vectors; row r counts s_r^2 times.
 
@@ -90,9 +91,8 @@ export async function fedBackCodes(task: Task, book: Book, damping: number, cont
     await feedback({
       ...{ weights, rows: end - first, cols: width, factor, blockSize: m, threads, device },
       async inner(block, begin, w, u) {
-        const v = Float32Array.from(invertUpper(u, m))
-        const shape = { b: v, m: end - first, n: m, k: m }
-        const points = await multiply({ ...shape, a: w }, { threads, device })
+        const v = invertUpper(u, m)
+        const points = await timesBlock(w, v, m, context)
         const { codes } = nearestWords(
           { data: points, dims: m },
           smallProduct(words, v, words.length / m, m, m),
@@ -100,7 +100,7 @@ export async function fedBackCodes(task: Task, book: Book, damping: number, cont
         )
         const own = placeWords(words, m, codes)
         put(chosen, { codes, own }, { first, width, m, block, begin })
-        return multiply({ ...shape, a: own, c: points, alpha: -1 }, { threads, device })
+        return timesBlock(own, v, m, context, { c: points, alpha: -1 })
       },
     })
   }
@@ -126,8 +126,9 @@ export async function refineCodes(
   book: Book,
   chosen: Chosen,
   sweeps: number,
-  { threads, device }: QuantizeContext,
+  context: QuantizeContext,
 ): Promise<void> {
+  const { threads, device } = context
   const { width, m, d } = task
   const words = lifted(book, d, m)
   for (const { begin: first, end, hessian } of task.parts) {
@@ -138,9 +139,8 @@ export async function refineCodes(
       ...{ weights, values, hessian, rows, cols: width, blockSize: m, sweeps, threads, device },
       async inner(block, begin, g, h, _w, q) {
         const { inverse, factor } = dampedInverse(h, m, PROXIMAL)
-        const shape = { m: rows, n: m, k: m }
-        const wanted = await multiply({ ...shape, a: g, b: Float32Array.from(inverse), c: q }, { threads, device })
-        const points = await multiply({ ...shape, a: wanted, b: Float32Array.from(factor) }, { threads, device })
+        const wanted = await timesBlock(g, inverse, m, context, { c: q })
+        const points = await timesBlock(wanted, factor, m, context)
         const turned = smallProduct(words, factor, words.length / m, m, m)
         const { codes } = nearestWords({ data: points, dims: m }, turned, threads)
         const own = placeWords(words, m, codes)

@@ -1,11 +1,11 @@
 import { inverseFactor } from '../../kernels/linear/factor.ts'
 import { feedback } from '../../kernels/linear/feedback.ts'
-import { multiply } from '../../kernels/linear/multiply.ts'
 import { refine } from '../../kernels/linear/refine.ts'
 import type { Hessian } from '../../kernels/linear/types.ts'
 import { groupsOf, padMetrics, type Pyramid, type PyramidPoints, searchPoints } from '../../kernels/vectors/pvq.ts'
 import type { QuantizeContext } from '../define.ts'
 import { dampedInverse, gramOfRows, invertUpper } from './metric.ts'
+import { timesBlock } from './times-block.ts'
 
 /** Weights of a layer, or of one group of a convolution. */
 export interface Rows {
@@ -76,10 +76,8 @@ export async function calibratedPoints(
       const metrics = padMetrics([{ data: gramOfRows(inverse, size), size }], pyramid.dims)
       const made = searchPoints(w, { rows: rows.rows, cols: size, scales: rows.scales }, pyramid, metrics, { threads })
       putGroup(solution, made, { ...rows, group: order[block] ?? block, groups, dims: pyramid.dims })
-      const v = Float32Array.from(inverse)
-      const shape = { b: v, m: rows.rows, n: size, k: size }
-      const own = await multiply({ ...shape, a: w }, { threads, device })
-      return multiply({ ...shape, a: made.values, c: own, alpha: -1 }, { threads, device })
+      const c = await timesBlock(w, inverse, size, context)
+      return timesBlock(made.values, inverse, size, context, { c, alpha: -1 })
     },
   })
   await refinePoints(rows, pyramid, hessian, { ...p, solution }, context)
@@ -92,8 +90,9 @@ async function refinePoints(
   pyramid: Pyramid,
   hessian: Hessian,
   { solution, sweeps, damping }: { solution: Solution; sweeps: number; damping: number },
-  { threads, device, progress }: QuantizeContext,
+  context: QuantizeContext,
 ): Promise<void> {
+  const { threads, device, progress } = context
   const { dims } = pyramid
   const groups = groupsOf(rows.cols, dims)
   await refine({
@@ -103,9 +102,7 @@ async function refinePoints(
     async inner(block, _begin, g, h, _w, q) {
       const size = q.length / rows.rows
       const { metric, inverse } = dampedInverse(h, size, damping)
-      const b = Float32Array.from(inverse)
-      const shape = { m: rows.rows, n: size, k: size }
-      const wanted = await multiply({ ...shape, a: g, b, c: q }, { threads, device })
+      const wanted = await timesBlock(g, inverse, size, context, { c: q })
       const from = takeGroup(solution, { ...rows, group: block, groups, dims })
       const metrics = padMetrics([{ data: metric, size }], dims)
       const more = { from, threads }
