@@ -4,6 +4,7 @@
 //   grids: least sum h (w - s (q - z))^2 with h = diag H, on the weights as fed back when the loop reaches the group, or
 //   before the loop (static groups, activation order, groups of more than 256)
 //   sweeps: q_i <- nearest(q_i + ((W - Q) H)_i / H_ii), and s += u g / (u H u) for each group: coordinate descent
+//   (Zhang et al. 2024, "COMQ"; Chee et al. 2023, "QuIP", greedy updates)
 // Cost O(rows cols^2 (1 + sweeps) + cols^3) time, a slab of rows and three Hessians in memory.
 import { z } from 'zod'
 import { defineQuantizer } from './define.ts'

@@ -1,6 +1,7 @@
 // Coordinate descent on tr((W - Q) H (W - Q)^T) over the values Q of a grid: with all others fixed, the best value of a
 // weight is the grid's nearest to q_i + g_i / H_ii, g = (W - Q) H. A block of columns gets its g by one product.
-//   (the quantizer's refinement step as in Zhang et al. 2023, "COMQ", or QuIP's greedy passes: Chee et al. 2023, section 4)
+//   Zhang et al. 2024, "COMQ: A Backpropagation-Free Algorithm for Post-Training Quantization";
+//   Chee et al. 2023, "QuIP" (greedy updates)
 // Cost O(rows cols^2) a sweep, 2 copies of the weights in memory.
 import { Fault } from '../../../../src-preload/contract/fault.ts'
 import type { DeviceId } from '../../../../src-preload/contract/project.ts'
