@@ -1,10 +1,12 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { batchesOf, batchSizeOf } from '../../../src-main/engine/calibrate/batches.ts'
 import { layersOf, layoutOf } from '../../../src-main/engine/calibrate/layout.ts'
 import { hessianKey, stageHessians } from '../../../src-main/engine/calibrate/stage.ts'
 import { openState } from '../../../src-main/engine/calibrate/state.ts'
 import type { Network } from '../../../src-main/engine/checkpoint/network.ts'
+import { encodeModel } from '../../../src-main/engine/checkpoint/onnx/encode.ts'
 import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
 import { openDataset } from '../../../src-main/engine/data/open.ts'
 import type { Batch, Dataset } from '../../../src-main/engine/data/types.ts'
@@ -12,7 +14,7 @@ import { cutBefore } from '../../../src-main/engine/graph/segment.ts'
 import { rtnOption } from '../../../src-main/engine/quantize/options.ts'
 import { overridesOf } from '../../../src-main/engine/tasks/evaluate.ts'
 import { dataPath, hasData } from '../../helpers/data.ts'
-import { imageData, residualNetwork, temporaryFolder } from '../score/network.ts'
+import { imageData, residualGraph, residualNetwork, temporaryFolder } from '../score/network.ts'
 import { capture, distance, plainHessian, rowsIn } from './plain.ts'
 import { type Finished, runPieces } from './run.ts'
 
@@ -69,6 +71,27 @@ test('pieces follow each other on compressed activations: a residual network', a
   expect(finished.at(-1)?.state).toBe(null)
   await checkStates(network, dataset, 9, finished)
   expect(readdirSync(folder).filter((name) => !/^[0-9a-f]{64}\.(safetensors|state)$/.test(name))).toEqual([])
+})
+
+test('a layer that is read again in later pieces is compressed once and travels with the activations', async () => {
+  const graph = residualGraph()
+  const [first, again] = ['blocks.0.conv1.weight', 'blocks.2.conv1.weight']
+  const nodes = graph.nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map((name) => (name === again ? first : name)),
+  }))
+  graph.initializers.delete(again)
+  const path = join(temporaryFolder(), 'shared.onnx')
+  writeFileSync(
+    path,
+    encodeModel({ ...graph, nodes }, () => new Uint8Array()),
+  )
+  const network = openNetwork(path)
+  const dataset = imageData(5)
+  const finished = await runPieces(network, dataset, { samples: 5, folder: temporaryFolder(), option: three })
+  expect(finished.map(({ piece }) => piece.shared)).toEqual([[], [], [first], [first], []])
+  expect(finished.flatMap(({ artifacts }) => artifacts).length).toBe(7)
+  await checkStates(network, dataset, 5, finished)
 })
 
 describe.skipIf(!hasData)('on real models', () => {
