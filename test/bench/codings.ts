@@ -24,7 +24,7 @@ const grids = (bits: number, symmetric: boolean): Option[] => {
     more('range', { search: 'none' }, 'rtn'),
     plain,
     more('hqq from range', { search: 'none' }, 'hqq'),
-    more('hqq', {}),
+    more('hqq from searched', { search: 'mse' }, 'hqq'),
     ...(symmetric ? [more('elastic', {})] : []),
   ]
 }

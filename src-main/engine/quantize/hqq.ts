@@ -5,7 +5,8 @@
 // The paper keeps s and solves for a zero point in floats. A stored zero point is whole, so here it is z that is tried, near
 // the plain one and at it, and s that is solved for: s = sum h (w - s e)(q - z) / sum h (q - z)^2. Residuals are counted in
 // steps, so that beta means the same for every layer. p is 1/2 or 3/4 (the paper's code: 0.7): roots, which are exact.
-// Starts from the grid that `search` gives and never ends with a larger norm. Needs weights only.
+// Starts from the grid that `search` gives and never ends with a larger norm. Measured on novels-5m in groups of 64: below
+// plain ranges in weight error and KL divergence at 4, 3 and 2 bits, above the grids that `rtn` searches. Needs weights only.
 // Cost O(weights x rounds x zero points) time.
 import { z } from 'zod'
 import { defineQuantizer } from './define.ts'
@@ -28,15 +29,18 @@ export const hqq = defineQuantizer({
       .boolean()
       .default(false)
       .describe('Zero point in the middle, not stored; only the scale is solved for'),
-    search: z.enum(['none', 'mse']).default('mse').describe('The grid it starts from, as in round to nearest'),
+    search: z
+      .enum(['none', 'mse'])
+      .default('none')
+      .describe('The grid it starts from: the whole range as in the paper, or the one with the least squared error'),
     norm: z.literal([0.5, 0.75]).default(0.75).describe('p: the smaller, the more the largest errors are ignored'),
     beta: z.number().positive().max(1e6).default(10).describe('How strongly e must explain the error, in steps'),
     kappa: z.number().min(1).max(10).default(1.1).describe('Growth of beta a round'),
     rounds: z.int().min(1).max(100).default(20).describe('Rounds at most'),
   }),
-  twin(plain, { norm, beta, kappa, rounds }) {
+  twin(plain, { search, norm, beta, kappa, rounds }) {
     const grid = plainGridOf(plain)
-    return grid === null ? null : twinOf(plain, 'hqq', { norm, beta, kappa, rounds })
+    return grid === null ? null : twinOf(plain, 'hqq', { search, norm, beta, kappa, rounds })
   },
   apply(source, { norm, beta, kappa, rounds, ...grid }, context) {
     const { progress, ...quiet } = context

@@ -40,16 +40,20 @@ const twin = (method: typeof hqq | typeof elastic, plain: Option, parameters = {
 const made = (matrix: WeightMatrix, option: Option, context = {}) =>
   gridOf(applyPlain(matrix, option, { layer: 'w', ...context }))
 
-test('HQQ lowers the norm it is for at every width, below that of the plain grid, which has the lower square', () => {
+test('HQQ lowers the norm it is for at every width, from either start', () => {
   const matrix = withOutliers(64, 256)
   for (const bits of [2, 3, 4, 8])
     for (const symmetric of [true, false])
       for (const p of [0.5, 0.75]) {
-        const plain = rtnOption(bits, 64, symmetric)
-        const [q, rtn] = [made(matrix, twin(hqq, plain, { norm: p })), made(matrix, plain)]
-        expect(norm(matrix, q, p), `${bits} bits, p ${p}`).toBeLessThan(norm(matrix, rtn, p))
-        expect({ ...q, codes: 0, scales: 0, zeros: 0 }).toEqual({ ...rtn, codes: 0, scales: 0, zeros: 0 })
-        for (const threads of [1, 3]) expect(made(matrix, twin(hqq, plain, { norm: p }), { threads })).toEqual(q)
+        const searched = rtnOption(bits, 64, symmetric)
+        for (const search of ['none', 'mse']) {
+          const plain = { ...searched, parameters: { ...searched.parameters, search } }
+          const [q, rtn] = [made(matrix, twin(hqq, plain, { norm: p, search })), made(matrix, plain)]
+          expect(norm(matrix, q, p), `${bits} bits, p ${p}`).toBeLessThan(norm(matrix, rtn, p))
+          expect({ ...q, codes: 0, scales: 0, zeros: 0 }).toEqual({ ...rtn, codes: 0, scales: 0, zeros: 0 })
+          for (const threads of [1, 3])
+            expect(made(matrix, twin(hqq, plain, { norm: p, search }), { threads })).toEqual(q)
+        }
       }
 })
 
@@ -123,5 +127,15 @@ test('importance is followed', () => {
     }
     const p = option.method === 'hqq' ? 0.75 : 2
     expect(cost(made(matrix, option, { importance }), p), option.id).toBeLessThan(cost(made(matrix, option), p))
+  }
+})
+
+test('HQQ as in the paper has less error than the plain range at few bits', () => {
+  const matrix = gaussianMatrix(64, 256, 38)
+  for (const bits of [2, 3, 4]) {
+    const plain = rtnOption(bits, 64, false)
+    const range = made(matrix, { ...plain, parameters: { ...plain.parameters, search: 'none' } })
+    const [q, before] = [made(matrix, twin(hqq, plain)), weightError(rowsOf(matrix), range).relative]
+    expect(weightError(rowsOf(matrix), q).relative, `${bits} bits`).toBeLessThan(before)
   }
 })
