@@ -5,6 +5,9 @@ import { repackCodes, unpackCodes } from '../../../src-main/engine/kernels/ggml/
 import { feedbackBlock, refineBlock } from '../../../src-main/engine/kernels/ggml/feedback/columns.ts'
 import { feedbackReference } from '../../../src-main/engine/kernels/ggml/feedback/feedback.ref.ts'
 import { feedbackTypes, isBookType } from '../../../src-main/engine/kernels/ggml/feedback/fields.ts'
+import { take } from '../../../src-main/engine/kernels/ggml/codebook/decode.ref.ts'
+import { codebookLayout } from '../../../src-main/engine/kernels/ggml/codebook/layout.ts'
+import { refineReference } from '../../../src-main/engine/kernels/ggml/feedback/refine.ref.ts'
 import { ggmlTypes } from '../../../src-main/engine/kernels/ggml/types.ts'
 import { inverseFactor } from '../../../src-main/engine/kernels/linear/factor.ts'
 import { sharedBytes, sharedFloats } from '../../../src-main/engine/kernels/pool.ts'
@@ -137,7 +140,7 @@ describe.each(feedbackTypes)('%s (seed 20)', (type) => {
   })
 
   test.skipIf(isBookType(type))('the plain twin gives the same bytes', async () => {
-    const { rows, size, w, u, start, blocks } = await setting(type)
+    const { rows, size, w, h, u, start, blocks } = await setting(type)
     const work = blocks(1)
     const e = sharedFloats(rows * size)
     feedbackBlock(work, columnsOf(w, size), u, e)
@@ -148,5 +151,69 @@ describe.each(feedbackTypes)('%s (seed 20)', (type) => {
       expect(work.blocks.slice(row * blockBytes, (row + 1) * blockBytes)).toEqual(twin.block)
       expect(Float32Array.from({ length: size }, (_, i) => e[i * rows + row] ?? 0)).toEqual(twin.e)
     }
+    const [before, g] = [work.blocks.slice(), columnsOf(w, size)] // any G will do
+    refineBlock(work, g, h, e)
+    for (const row of [0, 1, 5, rows - 1]) {
+      const own = before.subarray(row * blockBytes, (row + 1) * blockBytes)
+      const twin = refineReference(type, own, w.slice(row * size, (row + 1) * size), h)
+      const found = work.blocks.slice(row * blockBytes, (row + 1) * blockBytes)
+      expect(found).toEqual(twin.block)
+      if (row !== 0) expect(found).not.toEqual(own.slice())
+    }
   })
+})
+
+// With a metric of blocks of eight (of four where words have four) nothing is fed back between words, so each choice can be
+// held against all words and signs there are.
+test.each(['IQ2_XXS', 'IQ2_XS', 'IQ3_S'] as const)('%s: words are near the best of all (seed 20)', async (type) => {
+  const { book, evenSigns, word } = codebookLayout(type)
+  const { dims, words, values } = book
+  const rows = 1
+  const next = gaussian(seed)
+  const { data: w } = gaussianMatrix(rows, 256, seed)
+  const h = new Float32Array(256 * 256)
+  for (let b = 0; b < 256; b += dims) {
+    const a = Float32Array.from({ length: dims * dims }, next)
+    for (let i = 0; i < dims; i++)
+      for (let j = 0; j < dims; j++)
+        for (let k = 0; k < dims; k++) h[(b + i) * 256 + b + j]! += (a[i * dims + k] ?? 0) * (a[j * dims + k] ?? 0) + (i === j ? 0.1 : 0) // prettier-ignore
+  }
+  const { data: u } = await inverseFactor({ size: 256, data: h, rows: 1000 }, { damping: 0 })
+  const blocks = sharedBytes(rows * ggmlTypes[type].blockBytes)
+  blocks.set(encodeRows(type, { rows, cols: 256, weights: w }))
+  const nearest = decodeBlocks(type, blocks)
+  feedbackBlock({ type, rows, blocks, moves: 1, threads: 1 }, columnsOf(w, 256), u, sharedFloats(rows * 256))
+  const q = decodeBlocks(type, blocks)
+  let [found, best, rounded] = [0, 0, 0]
+  const e = new Float64Array(dims)
+  for (let i = 0; i < 3 * dims; i += dims) {
+    const m = Float64Array.from(
+      { length: dims * dims },
+      (_, at) => h[(i + Math.floor(at / dims)) * 256 + i + (at % dims)] ?? 0,
+    )
+    const cost = () => {
+      let sum = 0
+      for (let j = 0; j < dims; j++)
+        for (let k = 0; k < dims; k++) sum += (e[j] ?? 0) * (m[j * dims + k] ?? 0) * (e[k] ?? 0)
+      return sum
+    }
+    const d = Math.abs(q[i] ?? 0) / (values[take(blocks, 0, word(i / dims)) * dims] ?? 1)
+    for (let j = 0; j < dims; j++) e[j] = (w[i + j] ?? 0) - (q[i + j] ?? 0)
+    found += cost()
+    for (let j = 0; j < dims; j++) e[j] = (w[i + j] ?? 0) - (nearest[i + j] ?? 0)
+    rounded += cost()
+    let least = Infinity
+    for (let pattern = 0; pattern < 2 ** dims; pattern++) {
+      if (evenSigns && pattern.toString(2).replaceAll('0', '').length % 2 === 1) continue
+      for (let n = 0; n < words; n++) {
+        for (let j = 0; j < dims; j++)
+          e[j] = (w[i + j] ?? 0) - d * (values[n * dims + j] ?? 0) * ((pattern >> j) & 1 ? -1 : 1)
+        least = Math.min(least, cost())
+      }
+    }
+    best += least
+  }
+  expect(found).toBeGreaterThan(0.999 * best)
+  expect(found).toBeLessThan(1.25 * best) // the search is local: signs turn one or two at a time
+  expect(found).toBeLessThan(0.95 * rounded)
 })

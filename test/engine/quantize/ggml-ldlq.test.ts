@@ -22,7 +22,7 @@ import { gaussian, gaussianMatrix } from '../kernels/random.ts'
 const seed = 31
 const cols = 512
 const matrix = gaussianMatrix(20, cols, seed)
-const parameters = { damping: 0.01, sweeps: 2, tokens: 'none' }
+const parametersOf = (given: object) => ggmlLdlq.params.parse({ sweeps: 2, ...given })
 
 /** Of `rows` inputs with a few strong directions; fewer rows than columns make it singular. */
 async function hessianOf(rows: number, size = cols): Promise<Hessian> {
@@ -46,7 +46,7 @@ const apply = (
   source: WeightMatrix = matrix,
   more = {},
 ) =>
-  ggmlLdlq.apply(rowsOf(source), { ...parameters, type, ...more }, { layer: 'w', ...(given && { hessians: [given] }) })
+  ggmlLdlq.apply(rowsOf(source), parametersOf({ type, ...more }), { layer: 'w', ...(given && { hessians: [given] }) })
 
 describe.each(feedbackTypes)('%s (seed 31)', (type) => {
   test('loses less output than weighted rounding in as many bytes, and ggml reads the same weights', async () => {
@@ -100,6 +100,19 @@ test.skipIf(!hasData).each(['Q4_0', 'Q3_K', 'IQ2_XXS'] as const)(
   },
 )
 
+test('a second start loses no more than the first', async () => {
+  const errors = []
+  for (const starts of [1, 2]) errors.push(await outputError(rowsOf(matrix), await apply('Q3_K', hessian, matrix, { starts }), hessian)) // prettier-ignore
+  expect(errors[1]?.error).toBeLessThan(errors[0]?.error ?? 0)
+})
+
+test('tokens are weighed as RSQ weighs them', () => {
+  const parse = (given: object) => ggmlLdlq.tokens?.(ggmlLdlq.params.parse(given))
+  expect(parse({})).toBeNull()
+  expect(parse({ tokens: 'attention', rMin: 0.1 })).toEqual({ strategy: 'attention', parameters: { rMin: 0.1 } })
+  expect(parse({ tokens: 'first' })).toEqual({ strategy: 'first', parameters: { n: 256, rMin: 0.005 } })
+})
+
 test('fewer calibration rows than columns: damped, and still no worse than rounding', async () => {
   const few = await hessianOf(40)
   const made = await apply('Q4_K', few)
@@ -126,18 +139,17 @@ test('a Hessian of zeros: rounding, and it is said', async () => {
   const notices: string[] = []
   const zero = { size: cols, data: new Float32Array(cols * cols), rows: 0 }
   const context = { layer: 'w', hessians: [zero], notify: (notice: string) => notices.push(notice) }
-  const made = await ggmlLdlq.apply(rowsOf(matrix), { ...parameters, type: 'Q4_K' }, context)
+  const made = await ggmlLdlq.apply(rowsOf(matrix), parametersOf({ type: 'Q4_K' }), context)
   expect(notices.join()).toContain('zeros')
   expect(made.blocks).toEqual(encodeRows('Q4_K', { ...matrix, weights: matrix.data }))
 })
 
 test('one Hessian for each group of a convolution', async () => {
   const other = await hessianOf(700)
-  const both = await ggmlLdlq.apply(
-    rowsOf(matrix),
-    { ...parameters, type: 'Q4_K' },
-    { layer: 'w', hessians: [hessian, other] },
-  )
+  const both = await ggmlLdlq.apply(rowsOf(matrix), parametersOf({ type: 'Q4_K' }), {
+    layer: 'w',
+    hessians: [hessian, other],
+  })
   const half = matrix.rows / 2
   const part = (from: number) => ({ rows: half, cols, data: matrix.data.slice(from * cols, (from + half) * cols) })
   const [first, second] = [await apply('Q4_K', hessian, part(0)), await apply('Q4_K', other, part(half))]
@@ -160,9 +172,9 @@ test('broken input is refused by name', async () => {
 })
 
 test('it is the twin of plain block types', () => {
-  const twin = ggmlLdlq.twin?.(ggmlOption('Q4_K', true), parameters as never)
+  const twin = ggmlLdlq.twin?.(ggmlOption('Q4_K', true), parametersOf({}))
   expect(twin).toMatchObject({ id: 'ggml-ldlq-q4_k', method: 'ggml-ldlq', form: 'gguf-q4_k-w', bits: 4.5 })
   expect(ggmlLdlq.params.parse({ ...twin?.parameters })).toMatchObject({ type: 'Q4_K', sweeps: 2 })
-  expect(ggmlLdlq.twin?.(ggmlOption('BF16'), parameters as never)).toBeNull()
+  expect(ggmlLdlq.twin?.(ggmlOption('BF16'), parametersOf({}))).toBeNull()
   expect(feedbackTypes.every((type) => ggmlTypes[type].blockSize > 1)).toBe(true)
 })

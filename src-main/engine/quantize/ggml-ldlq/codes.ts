@@ -3,7 +3,7 @@ import type { DeviceId } from '../../../../src-preload/contract/project.ts'
 import { decodeBlocks } from '../../kernels/ggml/decode.ts'
 import { encodeRows } from '../../kernels/ggml/encode.ts'
 import { feedbackBlock, putColumn, refineBlock, takeColumn } from '../../kernels/ggml/feedback/columns.ts'
-import type { FeedbackType } from '../../kernels/ggml/feedback/fields.ts'
+import { type FeedbackType, isBookType } from '../../kernels/ggml/feedback/fields.ts'
 import { ggmlTypes, rowBytes } from '../../kernels/ggml/types.ts'
 import { feedbackColumns } from '../../kernels/linear/feedback.ts'
 import { multiply } from '../../kernels/linear/multiply.ts'
@@ -26,7 +26,6 @@ export interface Rows {
 
 /** Scales tried for each group while errors are fed back, and in each sweep. */
 const MOVES = { feedback: 9, bookFeedback: 3, refine: 9, bookRefine: 3 }
-const isBook = (type: FeedbackType) => /^IQ[123]/.test(type)
 
 const place = ({ device, threads }: Rows) => ({
   ...(device !== undefined && { device }),
@@ -40,12 +39,20 @@ export function nearestBlocks({ type, weights, rows, cols, hessian, layer, threa
 }
 
 /** With error feedback. Scales of a block begin as the encoder chooses them for the fed-back weights, where an error costs
- *  1 / U_ii^2: that is what it costs once all columns behind make up for it. */
-export async function feedbackBlocks(given: Rows, factor: InverseFactor): Promise<Uint8Array> {
+ *  1 / U_ii^2: that is what it costs once all columns behind make up for it; or as they stand in `start`. */
+export async function feedbackBlocks(given: Rows, factor: InverseFactor, start?: Uint8Array): Promise<Uint8Array> {
   const { type, weights, rows, cols, layer, threads } = given
   const { blockSize, blockBytes } = ggmlTypes[type]
   const blocks = new Uint8Array(rows * rowBytes(type, cols))
   const fed = new Float32Array(rows * blockSize)
+  const encoded = (size: number, w: Float32Array, u: Float32Array): Uint8Array => {
+    transposeInto(w, { rows: size, cols: rows, stride: rows }, fed, { outStride: size })
+    const importance = Float32Array.from({ length: size }, (_, i) => 1 / (u[i * (size + 1)] ?? 1) ** 2)
+    const own = encodeRows(type, { rows, cols: size, weights: fed }, { importance, layer, threads })
+    const column = sharedBytes(own.length)
+    column.set(own)
+    return column
+  }
   await feedbackColumns({
     ...{ rows, cols, factor, blockSize },
     ...place(given),
@@ -53,12 +60,8 @@ export async function feedbackBlocks(given: Rows, factor: InverseFactor): Promis
       transposeInto(weights, { rows, cols: size, stride: cols, at: begin }, w, { outStride: rows })
     },
     inner({ begin, size, w, u, e }) {
-      transposeInto(w, { rows: size, cols: rows, stride: rows }, fed, { outStride: size })
-      const importance = Float32Array.from({ length: size }, (_, i) => 1 / (u[i * (size + 1)] ?? 1) ** 2)
-      const own = encodeRows(type, { rows, cols: size, weights: fed }, { importance, layer, threads })
-      const column = sharedBytes(own.length)
-      column.set(own)
-      const moves = isBook(type) ? MOVES.bookFeedback : MOVES.feedback
+      const column = start ? takeColumn(start, rows, blockBytes, begin / blockSize) : encoded(size, w, u)
+      const moves = isBookType(type) ? MOVES.bookFeedback : MOVES.feedback
       feedbackBlock({ type, rows, blocks: column, moves, threads }, w, u, e)
       putColumn(blocks, rows, blockBytes, begin / blockSize, column)
     },
@@ -73,7 +76,7 @@ export async function refineRows(given: Rows, blocks: Uint8Array, sweeps: number
   const before = blocks.slice()
   const difference = sharedFloats(rows * cols)
   transposeInto(differenceOf(given, blocks), { rows, cols, stride: cols }, difference, { outStride: rows })
-  const moves = isBook(type) ? MOVES.bookRefine : MOVES.refine
+  const moves = isBookType(type) ? MOVES.bookRefine : MOVES.refine
   await refineColumns({
     ...{ difference, hessian, rows, cols, blockSize, sweeps },
     ...place(given),

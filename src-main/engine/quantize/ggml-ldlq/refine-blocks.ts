@@ -14,6 +14,7 @@ const PIECE_WEIGHTS = 1 << 23 // four copies of them are in memory at once
 export interface ChooseOptions {
   damping: number // share of the mean diagonal that is added before the Hessian is inverted
   sweeps: number // of refinement
+  starts?: number // default 1: feedback and refinement once more from the refined scales
 }
 
 /** Blocks of `type` for a layer: of weighted rounding and error feedback the better, row by row, then refined.
@@ -22,7 +23,7 @@ export interface ChooseOptions {
 export async function chooseBlocks(
   source: WeightRows,
   type: FeedbackType,
-  { damping, sweeps }: ChooseOptions,
+  { damping, sweeps, starts = 1 }: ChooseOptions,
   context: QuantizeContext,
 ): Promise<BlockMatrix> {
   const { layer, notify, device, threads } = context
@@ -39,6 +40,11 @@ export async function chooseBlocks(
       const blocks = nearestBlocks(given)
       await keepBetter(given, blocks, await feedbackBlocks(given, factor))
       await refineRows(given, blocks, sweeps)
+      for (let start = 1; start < starts; start++) {
+        const again = await feedbackBlocks(given, factor, blocks)
+        await refineRows(given, again, sweeps)
+        await keepBetter(given, blocks, again)
+      }
       out.set(blocks, at)
       context.progress?.((at + bytes) / out.length)
     })
