@@ -51,9 +51,11 @@ function make(size: number): Hadamard | null {
   return null
 }
 
-/** The largest divisor of a size that has a matrix: blocks of it along the axis stand in where the size itself has none. */
-export function hadamardBlock(size: number): number {
-  for (let count = 1; count < size; count++) if (size % count === 0 && hadamardOf(size / count)) return size / count
+/** The largest divisor of a size, at most `limit`, that has a matrix: blocks of it along the axis stand in where the size
+ *  itself has none. */
+export function hadamardBlock(size: number, limit = size): number {
+  for (let count = 1; count < size; count++)
+    if (size % count === 0 && size / count <= limit && hadamardOf(size / count)) return size / count
   return 1
 }
 

@@ -24,9 +24,9 @@ function known(size: number): Hadamard {
   return found
 }
 
-/** Seeded; `mean`: keep the mean over the channels. The same for every block. */
-export function orthogonalOf(width: number, seed: number, mean: boolean): Orthogonal {
-  const size = hadamardBlock(width)
+/** Seeded; `mean`: keep the mean over the channels. Blocks of at most `limit` channels; the same matrix for every block. */
+export function orthogonalOf(width: number, seed: number, mean: boolean, limit = width): Orthogonal {
+  const size = hadamardBlock(width, limit)
   const h = known(size)
   const D = signs(size, seed)
   if (mean) D[0] = 1

@@ -19,8 +19,17 @@ import { findStream, type Stream, Unfit } from './stream.ts'
 import { axisOf, contractTensor } from './tensors.ts'
 
 const params = z.object({
-  heads: z.boolean().default(true).describe('Also turn values within each attention head, where that is exact'),
+  stream: z.boolean().default(true).describe('Turn the hidden state that runs through all blocks'),
+  heads: z.boolean().default(true).describe('Turn values within each attention head, where that is exact'),
+  block: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      'Most channels of the hidden state that are mixed with each other; 0: all of them, where there is a matrix',
+    ),
 })
+type Parameters = z.output<typeof params>
 
 export const rotate = definePreparation({
   id: 'rotate',
@@ -33,36 +42,50 @@ export const rotate = definePreparation({
   needs: ['weights'],
   version: 1,
   params,
-  refuses(network) {
+  refuses(network, parameters) {
     try {
-      planOf(network)
+      planOf(network, parameters)
       return null
     } catch (error) {
       if (error instanceof Unfit) return error.message
       throw error
     }
   },
-  apply(network, { heads }, { seed }) {
-    const { runnable, wiring, stream } = planOf(network)
+  apply(network, parameters, { seed }) {
+    const { runnable, wiring, stream, paths } = planOf(network, parameters)
     const rewriting = new Rewriting(runnable)
-    const mean = stream.norms.some(({ norm }) => norm.kind === 'layer')
-    const by = orthogonalOf(stream.width, seed, mean)
-    turnStream(rewriting, stream, by)
-    if (heads)
-      for (const [index, path] of findValuePaths(wiring).entries()) turnHeads(rewriting, wiring, path, seed + 1 + index)
+    if (stream) {
+      const mean = stream.norms.some(({ norm }) => norm.kind === 'layer')
+      turnStream(rewriting, stream, orthogonalOf(stream.width, seed, mean, parameters.block || stream.width))
+    }
+    for (const [index, path] of paths.entries()) turnHeads(rewriting, wiring, path, seed + 1 + index)
     return rewriting.finish()
   },
 })
 
-/** Faults with `Unfit` where the network has no stream that can be turned. */
-function planOf(network: Network): { runnable: Runnable; wiring: Wiring; stream: Stream } {
+interface Plan {
+  runnable: Runnable
+  wiring: Wiring
+  stream: Stream | null
+  paths: ValuePath[]
+}
+
+/** Faults with `Unfit` where the network has nothing that can be turned as asked. */
+function planOf(network: Network, { stream, heads, block }: Parameters): Plan {
   const { graph } = network
   if (graph === null) throw new Unfit('it holds tensors only, without a graph')
   const wiring = wiringOf(graph)
+  const paths = heads ? findValuePaths(wiring) : []
+  if (!stream && paths.length === 0) throw new Unfit('it has no attention heads, and nothing else is to be turned')
+  return { runnable: { ...network, graph }, wiring, stream: stream ? streamOf(wiring, block) : null, paths }
+}
+
+function streamOf(wiring: Wiring, block: number): Stream {
   const stream = findStream(wiring)
-  if (hadamardBlock(stream.width) < 2) throw new Unfit(`its ${stream.width} channels have no Hadamard matrix`)
+  if (hadamardBlock(stream.width, block || stream.width) < 2)
+    throw new Unfit(`its ${stream.width} channels have no Hadamard matrix, nor have blocks of them`)
   checkUses(wiring, stream)
-  return { runnable: { ...network, graph }, wiring, stream }
+  return stream
 }
 
 /** Every use of a weight of the stream is one of those that turn with it. */
