@@ -37,7 +37,7 @@ export const fp8 = defineActivation({
   insertions: (graph, { type, attention }) =>
     attention ? attentionInsertions(graph, (bench, x, axes) => roundTokens(bench, x, axes, type)) : [],
   emit: (bench, value, site, { type }) => roundTokens(bench, value, tokenAxes(site), type),
-  mark: () => ({ type: 'float', bits: 8, scale: 'token', dynamic: true, symmetric: true }),
+  mark: ({ type }) => ({ type: 'float', float: type, bits: 8, scale: 'token', dynamic: true, symmetric: true }),
 })
 
 function roundTokens(bench: Bench, value: string, axes: readonly number[], type: Float8): string {

@@ -1,8 +1,8 @@
 // Activations as whole numbers with one calibrated scale for each layer's input (static), as integer runtimes want them.
 //   Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2.1
 //   s = (hi - lo) / (2^b - 1), z = round(-lo / s), q = clamp(round(x / s) + z, 0, 2^b - 1), x -> (q - z) s
-// At 8 bits the graph holds QuantizeLinear and DequantizeLinear: with 8-bit weights behind DequantizeLinear of their own,
-// ONNX Runtime makes integer products of them. Fewer bits are written out as arithmetic: those operators have no such type.
+// Written out as arithmetic. An ONNX file says the same at 8 bits with QuantizeLinear and DequantizeLinear, of which ONNX
+// Runtime makes integer products (export/onnx/static-rounding.ts).
 import { z } from 'zod'
 import type { Bench } from './bench.ts'
 import { choiceParameters, defineActivation, sitesOf } from './method.ts'
@@ -41,27 +41,12 @@ export const intTensor = defineActivation({
   emit(bench, value, _site, { bits, symmetric }, numbers) {
     const [lo = -1, hi = 1] = numbers('range') ?? []
     const grid = gridOf(lo, hi, bits, symmetric)
-    return bits === 8 ? quantizeLinear(bench, value, grid, symmetric) : roundStatic(bench, value, grid)
+    return roundStatic(bench, value, grid)
   },
   mark: ({ bits, symmetric }) => ({ type: 'int', bits, scale: 'tensor', dynamic: false, symmetric }),
 })
 
-/** QuantizeLinear and DequantizeLinear. */
-function quantizeLinear(bench: Bench, value: string, { scale, zero }: Grid, symmetric: boolean): string {
-  const pair = [
-    bench.floats([scale], []),
-    bench.constant({
-      name: 'zero',
-      dtype: symmetric ? 'int8' : 'uint8',
-      shape: [],
-      data: { inline: Uint8Array.of(zero) },
-    }),
-  ]
-  const codes = bench.op('QuantizeLinear', [value, ...pair])
-  return bench.op('DequantizeLinear', [codes, ...pair])
-}
-
-/** The same without integer types: (clamp(round(x / s), lowest - z, highest - z)) s. */
+/** (clamp(round(x / s), lowest - z, highest - z)) s. */
 export function roundStatic(bench: Bench, value: string, { scale, zero, lowest, highest }: Grid): string {
   const step = bench.floats([scale], [])
   const whole = bench.op('Round', [bench.op('Div', [value, step])])

@@ -90,13 +90,15 @@ export function defineActivation<P extends Schema>(method: ActivationMethod<P>):
       const done = withGraph(network, made, (cached) => rewrite(network, raised(cached), parameters, measured).graph)
       const hidden = rounded[sites.findIndex((site) => site.value === network.head?.hidden && site.graph === graph)]
       const layers = sites.flatMap((site) => site.layers)
+      const marked = { method: method.id, title: method.title, ...mark(parameters) }
       const left = measures ? findSites(network, graph, choiceOf(choice(parameters))).length - sites.length : 0
       return {
         ...done,
         head: network.head && hidden !== undefined ? { ...network.head, hidden } : network.head,
         rounding: [
           ...(network.rounding ?? []),
-          { method: method.id, title: method.title, what: 'activations', layers, ...mark(parameters) },
+          { ...marked, what: 'activations', layers },
+          ...(rounded.length > sites.length ? [{ ...marked, what: 'attention' as const, layers: [] }] : []),
         ],
         notices:
           left === 0

@@ -67,7 +67,7 @@ export function gridOf(lo: number, hi: number, bits: number, symmetric: boolean)
   if (symmetric) {
     const top = 2 ** (bits - 1) - 1
     const reach = Math.max(-lo, hi)
-    return { scale: Math.fround(reach > 0 ? reach / top : 1), zero: 0, lowest: -top, highest: top }
+    return { scale: Math.fround(reach > 0 ? reach / top : 1), zero: 0, lowest: -top - 1, highest: top }
   }
   const levels = 2 ** bits - 1
   const scale = Math.fround(hi > lo ? (hi - lo) / levels : 1)

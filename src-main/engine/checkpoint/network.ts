@@ -98,9 +98,10 @@ export interface ImagePreprocess {
 export interface Rounding {
   method: string
   title: string
-  what: 'activations' | 'cache'
+  what: 'activations' | 'attention' | 'cache'
   type: 'int' | 'float'
   bits: number
+  float?: string // of floats: 'e4m3'
   scale: 'token' | 'tensor' | 'channel' | 'group' | 'cross' // what shares one
   dynamic: boolean // found while running, not calibrated
   symmetric: boolean

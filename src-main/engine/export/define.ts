@@ -1,10 +1,12 @@
 import type { z } from 'zod'
+import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import type { ExportResult } from '../../../src-preload/contract/results.ts'
 import type { Network } from '../checkpoint/network.ts'
 import type { Dataset } from '../data/types.ts'
 import type { MethodBase } from '../method.ts'
 import type { Artifact, TaskContext } from '../protocol.ts'
+import { type HoldsRounding, refusesRounding } from './rounding.ts'
 import type { Offered } from './codings/offered.ts'
 
 /** What each layer takes in the exported file under each of its options. File = baseBytes + the chosen options' bytes. */
@@ -53,9 +55,32 @@ export interface Exporter<P extends z.ZodObject = z.ZodObject> extends MethodBas
    *  conversion makes no sense. Keys are layer names; layers left out are kept. */
   convert?(network: Network, parameters: z.output<P>): ReadonlyMap<string, Option>
   write(args: ExportArguments, context: TaskContext): Promise<Exported>
+  /** Absent: it holds weights alone. */
+  holdsRounding?: HoldsRounding
 }
 
-export const defineExporter = <P extends z.ZodObject>(exporter: Exporter<P>): Exporter<P> => exporter
+/** An exporter that refuses networks whose roundings it cannot hold, before it plans or writes anything. */
+export function defineExporter<P extends z.ZodObject>(exporter: Exporter<P>): Exporter<P> {
+  const check = (network: Network) => {
+    const reason = refusesRounding(exporter, network)
+    if (reason === null) return
+    throw new Fault('unsupported', `${network.name} cannot be exported as ${exporter.title}: ${reason}.`, {
+      data: { file: network.path, field: 'format', found: exporter.id },
+    })
+  }
+  return {
+    ...exporter,
+    refuses: (network) => exporter.refuses(network) ?? refusesRounding(exporter, network),
+    planBytes(network, ...rest) {
+      check(network)
+      return exporter.planBytes(network, ...rest)
+    },
+    async write(args, context) {
+      check(args.network)
+      return exporter.write(args, context)
+    },
+  }
+}
 
 /** `refuses` of formats that hold a graph. */
 export const refusesGraphless = ({ graph }: Network): string | null =>

@@ -6,6 +6,7 @@ import { type PackedFormat, packedParameters, schemeOf } from '../packed/format.
 import { fittingSizes, nearestSize, rtnOptions, withTwins } from '../packed/options.ts'
 import { moduleOf } from '../packed/linear.ts'
 import { packedExporter } from '../packed/exporter.ts'
+import { holdsRounding, withActivations } from './activations.ts'
 import { entriesOf, pack } from './layout.ts'
 import { settingsOf } from './settings.ts'
 
@@ -28,6 +29,7 @@ const format: PackedFormat = {
   entriesOf,
   pack,
   settings: (network, forms, coded) => ({ quantization: settingsOf(network, forms, coded) }),
+  activations: { holds: holdsRounding, formatFor: withActivations },
   coded: { misfit: misfitCoded, entriesOf: codedEntries, pack: packCoded },
   warnings(forms, coded) {
     const odd = [...new Set([...forms.values()].map(({ bits }) => bits))].filter((bits) => !kernelWidths.includes(bits))

@@ -9,6 +9,7 @@ import type { WeightSlot } from './emit-weight.ts'
 import type { StoredForm } from './form.ts'
 import { createScope, type Payload, type Piece, type Scope } from './scope.ts'
 import { shorten } from './shorten.ts'
+import { asQuantizeLinear } from './static-rounding.ts'
 import { usesOf } from './uses.ts'
 
 const LOWEST_OPSET = 11 // bit shifts and ranges
@@ -28,7 +29,8 @@ export function exportGraph(network: Network): Graph {
   // What it is for does not always show in its inputs and outputs: the file says it.
   const metadata = new Map(graph.metadata)
   if (network.task !== 'other') metadata.set(taskKey, network.task)
-  return shorten({ ...raised(graph), values: new Map(), metadata })
+  const { rounding } = network
+  return shorten({ ...(rounding ? asQuantizeLinear(raised(graph)) : raised(graph)), values: new Map(), metadata })
 }
 
 /** At the opset the exporter wants where the converter can, and at least at the one it cannot do without. */

@@ -1,4 +1,5 @@
 import { defineExporter, refusesGraphless } from '../define.ts'
+import { holdsAnyRounding } from '../rounding.ts'
 import { convertOptions, onnxParameters } from './convert.ts'
 import { planBytes } from './plan.ts'
 import { exportOnnx } from './write.ts'
@@ -17,6 +18,7 @@ export const onnxFolded = defineExporter({
   params: onnxParameters,
   extension: '.onnx',
   refuses: refusesGraphless,
+  holdsRounding: holdsAnyRounding,
   planBytes: (network, _, offered) => planBytes(network, 'folded', offered),
   convert: convertOptions,
   write: (args, context) => exportOnnx(args, 'folded', 'onnx-folded', context),

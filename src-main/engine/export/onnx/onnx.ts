@@ -1,4 +1,5 @@
 import { defineExporter, refusesGraphless } from '../define.ts'
+import { holdsAnyRounding } from '../rounding.ts'
 import { convertOptions, onnxParameters } from './convert.ts'
 import { planBytes } from './plan.ts'
 import { exportOnnx } from './write.ts'
@@ -16,6 +17,7 @@ export const onnx = defineExporter({
   params: onnxParameters,
   extension: '.onnx',
   refuses: refusesGraphless,
+  holdsRounding: holdsAnyRounding,
   planBytes: (network, _, offered) => planBytes(network, 'packed', offered),
   convert: convertOptions,
   write: (args, context) => exportOnnx(args, 'packed', 'onnx', context),

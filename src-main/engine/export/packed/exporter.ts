@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { Network } from '../../checkpoint/network.ts'
 import { defineExporter, type Exporter } from '../define.ts'
 import type { PackedFormat, PackedParameters } from './format.ts'
 import { packableLayers, refusesPacked } from './linear.ts'
@@ -12,6 +13,7 @@ export function packedExporter<P extends z.ZodObject<z.ZodRawShape>>(
   format: PackedFormat,
   words: Words<P>,
 ): Exporter<P> {
+  const formatFor = (network: Network) => format.activations?.formatFor(format, network) ?? format
   const read = (parameters: unknown) => words.params.parse(parameters ?? {}) as unknown as PackedParameters
   return defineExporter<P>({
     ...words,
@@ -23,17 +25,19 @@ export function packedExporter<P extends z.ZodObject<z.ZodRawShape>>(
     version: 1,
     extension: '',
     refuses: refusesPacked,
+    ...(format.activations && { holdsRounding: format.activations.holds }),
     planBytes: (network, parameters, offered) =>
-      planPacked(format, network, read(parameters), parameters === undefined, offered),
+      planPacked(formatFor(network), network, read(parameters), parameters === undefined, offered),
     convert(network, parameters) {
       const asked = read(parameters)
       return new Map(
         packableLayers(network).flatMap((layer) => {
-          const option = format.choose(layer, network, asked)
+          const option = formatFor(network).choose(layer, network, asked)
           return option === null ? [] : [[layer.name, option] as const]
         }),
       )
     },
-    write: (args, context) => Promise.resolve().then(() => exportPacked(format, args, read(args.parameters), context)),
+    write: (args, context) =>
+      Promise.resolve().then(() => exportPacked(formatFor(args.network), args, read(args.parameters), context)),
   })
 }

@@ -6,6 +6,7 @@ import type { CodedForm, CodedMatrix } from '../../quantize/codings/define.ts'
 import type { QuantizedMatrix } from '../../quantize/types.ts'
 import type { CardSubject } from '../card/card.ts'
 import type { WeightForm } from '../onnx/form.ts'
+import type { HoldsRounding } from '../rounding.ts'
 import type { Entry } from '../safetensors/layout.ts'
 
 /** Packed layers by weight name. */
@@ -43,6 +44,8 @@ export interface PackedFormat {
   /** What a person must know about the folder. */
   warnings(forms: Forms, coded: CodedForms): string[]
   loads: CardSubject['loads']
+  /** The layout for a network whose activations are rounded, and whether it can hold that; absent: weights alone. */
+  activations?: { holds: HoldsRounding; formatFor(format: PackedFormat, network: Network): PackedFormat }
   /** Weights in codings of their own; absent where the layout holds none. */
   coded?: {
     misfit(form: CodedForm): string | null

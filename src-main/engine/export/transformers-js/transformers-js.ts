@@ -1,4 +1,5 @@
 import { defineExporter } from '../define.ts'
+import { holdsAnyRounding } from '../rounding.ts'
 import { convertOptions, onnxParameters } from '../onnx/convert.ts'
 import { planBytes } from '../onnx/plan.ts'
 import { generatorNetwork } from './generator.ts'
@@ -24,6 +25,7 @@ export const transformersJs = defineExporter({
     if (task === 'image-text-to-text') return 'the program wants such models in three files, which are not written yet'
     return null
   },
+  holdsRounding: holdsAnyRounding,
   planBytes: (network, _, offered) => planBytes(generatorNetwork(network), 'packed', offered),
   convert: convertOptions,
   write: exportTransformersJs,

@@ -2,7 +2,7 @@
 // token by token.
 import type { Network } from '../../checkpoint/network.ts'
 import { random } from '../../data/random.ts'
-import { compareAll } from '../onnx/verify.ts'
+import { compareAll, toleranceOf } from '../onnx/verify.ts'
 import { openFile, openSession } from '../../runtime/session.ts'
 import type { Session, TensorValue, WeightReader } from '../../runtime/types.ts'
 
@@ -54,10 +54,8 @@ export async function verifyGenerator(
   )
   const dims = wanted.logits?.dims ?? []
   const found: Feeds = { logits: { dtype: 'float32', dims, data: written } }
-  return compareAll(path, found, {
-    outputs: wanted,
-    source: `${AT_ONCE} random tokens at once and ${TOKENS - AT_ONCE} one by one`,
-  })
+  const told = `${AT_ONCE} random tokens at once and ${TOKENS - AT_ONCE} one by one`
+  return compareAll(path, found, { outputs: wanted, source: told }, toleranceOf(network))
 }
 
 /** Caches of no tokens yet. */
