@@ -24,16 +24,16 @@ test('nothing is known before the first shoot-out', async () => {
 })
 
 test('rows come while the job runs; stopped, they stay, and the rest is tried on resume', async () => {
-  const started = await client.call('shootout.start', { project, layer, methods: ['rtn', 'ggml'] })
+  const started = await client.call('shootout.start', { project, layer })
   await jobWhen(client, started, ({ unitsDone }) => unitsDone >= 1)
   await client.call('job.cancel', started)
   const stopped = await get()
-  expect(stopped.done).toEqual(['rtn'])
+  expect(stopped.done).toContain('rtn')
   expect(stopped.rows.filter(({ method }) => method === 'rtn').length).toBeGreaterThan(5)
   await client.call('job.resume', started)
   expect(await done(client, started)).toBe(layer)
   const whole = await get()
-  expect(whole.done).toEqual(['rtn', 'ggml'])
+  expect(whole.done.length).toBeGreaterThan(stopped.done.length)
   // Times would differ had anything been tried again.
   expect(whole.rows.filter(({ method }) => method === 'rtn')).toEqual(
     stopped.rows.filter(({ method }) => method === 'rtn'),
