@@ -1,4 +1,4 @@
-import type { Methods, Option } from '../../src-preload/contract/plan.ts'
+import { feedsBack, type Methods, type Option } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Quantizer } from '../engine/quantize/define.ts'
 import { offeredOptions } from '../engine/quantize/offered.ts'
@@ -26,7 +26,10 @@ export function optionsUnder<O extends Option>(options: readonly O[], methods: M
     chosen === null && weighs,
   )
   if (chosen === null) return plain
-  const made = options.filter(({ method }) => own.has(method))
+  const made = ownOptions(
+    options.filter(({ method }) => own.has(method)),
+    weighs,
+  )
   const { twin } = chosen.method
   let twins = 0
   const swapped = plain.flatMap((option): O[] => {
@@ -37,6 +40,15 @@ export function optionsUnder<O extends Option>(options: readonly O[], methods: M
     return [{ ...option, ...found, form: option.id }]
   })
   return made.length + twins === 0 ? plain : [...made, ...swapped]
+}
+
+/** A quantizer's own forms. Where errors are passed on, the calibration that needs weighs them too; without data nothing is
+ *  passed on, and the option says so. */
+function ownOptions<O extends Option>(options: readonly O[], weighs: boolean): O[] {
+  if (weighs) return offeredOptions(options, !options.some(feedsBack))
+  return offeredOptions(options, false).map((option) =>
+    feedsBack(option) ? { ...option, parameters: { ...option.parameters, feedback: false } } : option,
+  )
 }
 
 const isPlainMethod = (method: string): boolean => method === 'rtn' || method === 'ggml' || method === 'keep'

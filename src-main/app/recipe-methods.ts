@@ -1,5 +1,12 @@
 // What a recipe's `methods` mean for the work: which layers need calibration, and what was done to the network before.
-import { isWeighted, type Methods, type Option, plainMethods, type Recipe } from '../../src-preload/contract/plan.ts'
+import {
+  feedsBack,
+  isWeighted,
+  type Methods,
+  type Option,
+  plainMethods,
+  type Recipe,
+} from '../../src-preload/contract/plan.ts'
 import { preparations } from '../engine/prepare/registry.ts'
 import { quantizers } from '../engine/quantize/registry.ts'
 import type { Subject } from './projects.ts'
@@ -13,8 +20,8 @@ export const methodsOfRecipe = ({ methods }: Pick<Recipe, 'methods'>): Methods =
 export const isPlain = ({ quantizer, prepare }: Methods): boolean => quantizer === null && prepare.length === 0
 
 /** Chosen with statistics of what flows into the layer: compressed piece by piece, in order. */
-export const isCalibrated = ({ method }: Pick<Option, 'method'>): boolean =>
-  quantizers.find(({ id }) => id === method)?.needs.includes('hessian') ?? false
+export const isCalibrated = (option: Pick<Option, 'method' | 'parameters'>): boolean =>
+  feedsBack(option) || (quantizers.find(({ id }) => id === option.method)?.needs.includes('hessian') ?? false)
 
 /** Whether a rewriting has to look at calibration data first. */
 export const measures = (method: string): boolean => preparations.find(({ id }) => id === method)?.measure !== undefined

@@ -15,6 +15,9 @@ export type Option = z.infer<typeof optionSchema>
 /** Rounds with measured importance of each input channel (calibration data) in mind. */
 export const isWeighted = ({ parameters }: Pick<Option, 'parameters'>): boolean => parameters.weighted === true
 
+/** Passes errors on from column to column where calibration data is there (quantizers that need weights only otherwise). */
+export const feedsBack = ({ parameters }: Pick<Option, 'parameters'>): boolean => parameters.feedback === true
+
 /** A method with its parameters, checked with the method's own schema. */
 export const methodUseSchema = z.object({
   method: z.string().max(100),

@@ -1,13 +1,13 @@
 // What a layer's option needs to be carried out, and what takes its place where that is not to be had.
 import { Fault } from '../../../src-preload/contract/fault.ts'
-import { isWeighted, type Option } from '../../../src-preload/contract/plan.ts'
+import { feedsBack, isWeighted, type Option } from '../../../src-preload/contract/plan.ts'
 import type { Layer } from '../checkpoint/network.ts'
 import type { Hessian } from '../kernels/linear/types.ts'
 import type { TokenWeighting } from '../quantize/define.ts'
 import { quantizerOf } from '../quantize/options.ts'
 
 export const needsHessian = (option: Option, layer: string): boolean =>
-  quantizerOf(option, layer).needs.includes('hessian')
+  quantizerOf(option, layer).needs.includes('hessian') || feedsBack(option)
 
 /** How the option wants calibration rows weighed; null: all alike. Faults 'bad-arguments' on its parameters. */
 export function weightingOf(option: Option, layer: string): TokenWeighting | null {
