@@ -1,4 +1,5 @@
 // npm run bench [name ...]: what is compared runs side by side in one process, contenders in turn, medians over rounds.
+import { benchActivate } from './activate.ts'
 import { benchAllocate } from './allocate.ts'
 import { benchCodings } from './codings.ts'
 import { benchConvert } from './convert.ts'
@@ -8,9 +9,11 @@ import { benchGgmlLdlq } from './ggml-ldlq.ts'
 import { benchGptq } from './gptq.ts'
 import { machine } from './measure.ts'
 import { benchQuantize } from './quantize.ts'
+import { benchRotate } from './rotate.ts'
 import { benchVectors } from './vectors.ts'
 
 const benches: Record<string, () => void | Promise<void>> = {
+  activate: benchActivate,
   allocate: benchAllocate,
   quantize: benchQuantize,
   ggml: benchGgml,
@@ -19,6 +22,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   'ggml-ldlq': benchGgmlLdlq,
   codings: benchCodings,
   convert: benchConvert,
+  rotate: benchRotate,
   vectors: benchVectors, // minutes
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
   calibrated: async () => (await import('./calibrated.ts')).benchCalibrated(), // minutes: 1.1 billion weights
