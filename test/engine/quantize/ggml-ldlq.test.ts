@@ -106,6 +106,24 @@ test('a second start loses no more than the first', async () => {
   expect(errors[1]?.error).toBeLessThan(errors[0]?.error ?? 0)
 })
 
+test('progress grows to 1, and a throw from it stops the work', async () => {
+  const seen: number[] = []
+  const run = (progress: (fraction: number) => void) =>
+    ggmlLdlq.apply(rowsOf(matrix), parametersOf({ type: 'Q4_0', starts: 2 }), {
+      layer: 'w',
+      hessians: [hessian],
+      progress,
+    })
+  await run((fraction) => seen.push(fraction))
+  expect(seen.length).toBeGreaterThan(20)
+  expect(seen.every((fraction, i) => fraction >= (seen[i - 1] ?? 0))).toBe(true)
+  expect(seen.at(-1)).toBe(1)
+  const stop = () => {
+    throw new Error('stopped')
+  }
+  await expect(run(stop)).rejects.toThrow('stopped')
+})
+
 test('tokens are weighed as RSQ weighs them', () => {
   const parse = (given: object) => ggmlLdlq.tokens?.(ggmlLdlq.params.parse(given))
   expect(parse({})).toBeNull()

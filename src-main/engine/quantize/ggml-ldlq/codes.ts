@@ -22,12 +22,14 @@ export interface Rows {
   layer: string
   device?: DeviceId | undefined
   threads?: number | undefined
+  progress?: (fraction: number) => void // of a step; throws to stop
 }
 
 /** Scales tried for each group while errors are fed back, and in each sweep. */
 const MOVES = { feedback: 9, bookFeedback: 3, refine: 9, bookRefine: 3 }
 
-const place = ({ device, threads }: Rows) => ({
+const place = ({ device, threads, progress }: Rows) => ({
+  ...(progress && { progress }),
   ...(device !== undefined && { device }),
   ...(threads !== undefined && { threads }),
 })

@@ -37,12 +37,18 @@ export async function chooseBlocks(
       ...(threads !== undefined && { threads }),
     })
     await eachPiece(source, type, group, hessian, context, async (given, at, bytes) => {
+      let done = 0
+      const step = (share: number): Rows => {
+        const before = done
+        done += share
+        return { ...given, progress: (part) => context.progress?.((at + bytes * (before + share * part)) / out.length) }
+      }
       const blocks = nearestBlocks(given)
-      await keepBetter(given, blocks, await feedbackBlocks(given, factor))
-      await refineRows(given, blocks, sweeps)
+      await keepBetter(given, blocks, await feedbackBlocks(step(0.4 / starts), factor))
+      await refineRows(step(0.6 / starts), blocks, sweeps)
       for (let start = 1; start < starts; start++) {
-        const again = await feedbackBlocks(given, factor, blocks)
-        await refineRows(given, again, sweeps)
+        const again = await feedbackBlocks(step(0.4 / starts), factor, blocks)
+        await refineRows(step(0.6 / starts), again, sweeps)
         await keepBetter(given, blocks, again)
       }
       out.set(blocks, at)
@@ -74,7 +80,8 @@ export async function refineBlocks(
   for (const [group, hessian] of hessiansOf(original, context).entries())
     await eachPiece(original, type, group, hessian, context, async (given, at, bytes) => {
       const part = out.slice(at, at + bytes)
-      await refineRows(given, part, sweeps)
+      const progress = (share: number) => context.progress?.((at + bytes * share) / out.length)
+      await refineRows({ ...given, progress }, part, sweeps)
       out.set(part, at)
       context.progress?.((at + bytes) / out.length)
     })
