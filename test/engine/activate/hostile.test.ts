@@ -4,6 +4,7 @@ import { crossquant } from '../../../src-main/engine/activate/crossquant.ts'
 import { intTensor } from '../../../src-main/engine/activate/int-tensor.ts'
 import { intToken } from '../../../src-main/engine/activate/int-token.ts'
 import { tokensRef } from '../../../src-main/engine/activate/rounding.ref.ts'
+import { fromFloat32, toFloat32 } from '../../../src-main/engine/checkpoint/convert.ts'
 import type { Graph } from '../../../src-main/engine/graph/ir.ts'
 import { preparations } from '../../../src-main/engine/prepare/registry.ts'
 import { hasData } from '../../helpers/data.ts'
@@ -17,6 +18,25 @@ const plain = (values: Float32Array) => values.map((value) => value + 0)
 test.each([7, 8, 9, 10, 11, 12, 13, 15, 17, 18, 19, 21])('opset %i', async (opset) => {
   const made = await rounded(intToken, linearNetwork(opset), { layers: 'all' })
   expect(plain(await readBy(made, x))).toEqual(plain(tokensRef(x, cols, 8)))
+})
+
+test('a float16 graph is rounded in float32 between two casts', async () => {
+  const half = graphOf({
+    nodes: [step('Cast', ['x'], 'half', { to: { kind: 'int', value: 10n } }), step('MatMul', ['half', 'w'], 'y')],
+    inputs: [{ name: 'x', dtype: 'float32', shape: ['rows', cols] }],
+    outputs: [],
+    initializers: [
+      { name: 'w', dtype: 'float16', shape: [cols, 32], data: { inline: new Uint8Array(cols * 64).fill(0x3c) } },
+    ],
+  })
+  const opened = networkOf({ ...half, outputs: [{ name: 'y', dtype: 'float16', shape: null }] })
+  const made = await rounded(intToken, opened, { bits: 4, layers: 'all' })
+  const bits = (await readBy(made, x)) as unknown as Uint16Array
+  const found = toFloat32(new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength), 'float16')
+  const wanted = tokensRef(toFloat32(fromFloat32(x, 'float16'), 'float16'), cols, 4)
+  found.forEach((value, at) =>
+    expect(Math.abs(value - (wanted[at] as number))).toBeLessThanOrEqual(1e-3 * Math.abs(wanted[at] as number)),
+  )
 })
 
 test('an operator that cannot be raised is named', async () => {
