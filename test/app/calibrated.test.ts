@@ -110,7 +110,7 @@ test.skipIf(!hasData)('methods that cannot be are refused when they are chosen',
     code: 'bad-arguments',
     data: { field: 'speed' },
   })
-  await expect(set({ prepare: [{ method: 'rotat', parameters: {} }] })).rejects.toThrow(/rotate/)
+  await expect(set({ prepare: [{ method: 'rotat', parameters: {} }] })).rejects.toThrow(/rotat/)
   await client.call('project.setData', { project, path: null })
   await expect(set(gptq)).rejects.toMatchObject({ code: 'bad-data' })
   expect((await client.call('project.get', { project })).methods).toMatchObject({ quantizer: null })
