@@ -1,5 +1,5 @@
 // How much there is to do, in billions of multiplications: for progress and for estimates. Rates of the steps differ; the
-// factors are what they took beside a matrix product of the same size, measured on two cores.
+// factors stand for what a step takes beside a matrix product of the same size.
 import type { Network } from '../checkpoint/network.ts'
 import type { Graph } from '../graph/ir.ts'
 import { layersOf, type Piece, type PlacedLayer } from './layout.ts'
