@@ -112,8 +112,7 @@ export function scale(x: usize, factors: usize, count: i32, size: i32, inner: i3
   if (inner == 1) {
     for (let i = 0; i < count; i++) {
       let j = 0
-      for (; j + 4 <= size; j += 4, x += 16)
-        v128.store(x, f32x4.mul(v128.load(x), v128.load(factors + (j << 2))))
+      for (; j + 4 <= size; j += 4, x += 16) v128.store(x, f32x4.mul(v128.load(x), v128.load(factors + (j << 2))))
       for (; j < size; j++, x += 4) store<f32>(x, load<f32>(x) * load<f32>(factors + (j << 2)))
     }
     return

@@ -8,7 +8,15 @@ export function heapBase(): usize {
 
 /** codes: u32 [n], the first of the nearest. distances: f32 [n]. book: [dims, padded], codewords side by side, those behind
  *  the last one far away; padded is a multiple of 4. Returns the first point with a NaN, or -1. */
-export function nearestWords(points: usize, n: i32, dims: i32, book: usize, padded: i32, codes: usize, distances: usize): i32 {
+export function nearestWords(
+  points: usize,
+  n: i32,
+  dims: i32,
+  book: usize,
+  padded: i32,
+  codes: usize,
+  distances: usize,
+): i32 {
   for (let v = 0; v < n; v++) {
     const point = points + ((<usize>v * dims) << 2)
     let best = f32x4.splat(Infinity)
@@ -29,29 +37,42 @@ export function nearestWords(points: usize, n: i32, dims: i32, book: usize, padd
       const other =
         lane == 1 ? f32x4.extract_lane(best, 1) : lane == 2 ? f32x4.extract_lane(best, 2) : f32x4.extract_lane(best, 3)
       const at =
-        lane + (lane == 1 ? i32x4.extract_lane(where, 1) : lane == 2 ? i32x4.extract_lane(where, 2) : i32x4.extract_lane(where, 3))
+        lane +
+        (lane == 1
+          ? i32x4.extract_lane(where, 1)
+          : lane == 2
+            ? i32x4.extract_lane(where, 2)
+            : i32x4.extract_lane(where, 3))
       if (other < distance || (other == distance && at < code)) {
         distance = other
         code = at
       }
     }
     if (!(distance < Infinity)) return v
-    store<u32>(codes + (<usize>v << 2), code)
-    store<f32>(distances + (<usize>v << 2), distance)
+    store<u32>(codes + ((<usize>v) << 2), code)
+    store<f32>(distances + ((<usize>v) << 2), distance)
   }
   return -1
 }
 
 /** Adds points to the sums of their codewords: sums f64 [k, dims], masses f64 [k]. weights: f32 [n], or 0 for all 1. */
-export function gather(points: usize, weights: usize, codes: usize, n: i32, dims: i32, sums: usize, masses: usize): void {
+export function gather(
+  points: usize,
+  weights: usize,
+  codes: usize,
+  n: i32,
+  dims: i32,
+  sums: usize,
+  masses: usize,
+): void {
   for (let v = 0; v < n; v++) {
-    const code = load<u32>(codes + (<usize>v << 2))
-    const weight: f64 = weights == 0 ? 1 : <f64>load<f32>(weights + (<usize>v << 2))
+    const code = load<u32>(codes + ((<usize>v) << 2))
+    const weight: f64 = weights == 0 ? 1 : <f64>load<f32>(weights + ((<usize>v) << 2))
     const point = points + ((<usize>v * dims) << 2)
     const sum = sums + ((<usize>code * dims) << 3)
     for (let j = 0; j < dims; j++)
       store<f64>(sum + (j << 3), load<f64>(sum + (j << 3)) + weight * <f64>load<f32>(point + (j << 2)))
-    store<f64>(masses + (<usize>code << 3), load<f64>(masses + (<usize>code << 3)) + weight)
+    store<f64>(masses + ((<usize>code) << 3), load<f64>(masses + ((<usize>code) << 3)) + weight)
   }
 }
 
@@ -65,9 +86,9 @@ export function lower(points: usize, weights: usize, n: i32, dims: i32, center: 
       const off = load<f32>(point + (j << 2)) - load<f32>(center + (j << 2))
       sum += off * off
     }
-    if (weights != 0) sum *= load<f32>(weights + (<usize>v << 2))
-    const least = min<f32>(sum, load<f32>(nearest + (<usize>v << 2)))
-    store<f32>(nearest + (<usize>v << 2), least)
+    if (weights != 0) sum *= load<f32>(weights + ((<usize>v) << 2))
+    const least = min<f32>(sum, load<f32>(nearest + ((<usize>v) << 2)))
+    store<f32>(nearest + ((<usize>v) << 2), least)
     total += <f64>least
   }
   return total
@@ -78,7 +99,7 @@ export function pick(nearest: usize, n: i32, target: f64): i32 {
   let sum: f64 = 0
   let last = 0
   for (let v = 0; v < n; v++) {
-    const value = <f64>load<f32>(nearest + (<usize>v << 2))
+    const value = <f64>load<f32>(nearest + ((<usize>v) << 2))
     if (value > 0) last = v
     sum += value
     if (value > 0 && sum > target) return v
@@ -89,5 +110,9 @@ export function pick(nearest: usize, n: i32, target: f64): i32 {
 /** out [n, dims] = codeword of each point. */
 export function place(book: usize, codes: usize, n: i32, dims: i32, out: usize): void {
   for (let v = 0; v < n; v++)
-    memory.copy(out + ((<usize>v * dims) << 2), book + ((<usize>load<u32>(codes + (<usize>v << 2)) * dims) << 2), dims << 2)
+    memory.copy(
+      out + ((<usize>v * dims) << 2),
+      book + ((<usize>load<u32>(codes + ((<usize>v) << 2)) * dims) << 2),
+      dims << 2,
+    )
 }

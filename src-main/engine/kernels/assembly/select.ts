@@ -5,8 +5,6 @@ export function heapBase(): usize {
   return __heap_base
 }
 
-// @ts-ignore: decorator
-@inline
 function size(at: usize): u32 {
   return load<u32>(at) & 0x7fffffff
 }
@@ -38,8 +36,8 @@ export function topRows(x: usize, rows: i32, cols: i32, keep: i32, mask: usize, 
         left -= count
         digit--
       }
-      prefix |= <u32>digit << shift
-      fixed |= <u32>255 << shift
+      prefix |= (<u32>digit) << shift
+      fixed |= (<u32>255) << shift
     }
     for (let c = 0; c < cols; c++) {
       const bits = size(row + (c << 2))

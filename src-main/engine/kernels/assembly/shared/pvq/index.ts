@@ -20,8 +20,6 @@ export function configureIndex(d: i32, k: i32, words: i32, at: usize, gains: usi
   codes = count
 }
 
-// @ts-ignore: decorator
-@inline
 function entry(d: i32, k: i32): usize {
   return table + (((d * (pulses + 1) + k) * limbs) << 3)
 }
@@ -110,7 +108,7 @@ export function writeBits(stream: usize, at: u64, number: usize, bits: i32): voi
     const shift = <i32>(at & 7)
     const byte = stream + <usize>(at >> 3)
     store<u64>(byte, load<u64>(byte) | (value << shift))
-    if (shift > 0) store<u8>(byte + 8, load<u8>(byte + 8) | <u8>(value >> (64 - shift)))
+    if (shift > 0) store<u8>(byte + 8, load<u8>(byte + 8) | (<u8>(value >> (64 - shift))))
     at += 64
     bits -= 64
   }
@@ -121,8 +119,8 @@ export function readBits(stream: usize, at: u64, number: usize, bits: i32): void
     const shift = <i32>(at & 7)
     const byte = stream + <usize>(at >> 3)
     let value = load<u64>(byte) >> shift
-    if (shift > 0) value |= <u64>load<u8>(byte + 8) << (64 - shift)
-    if (bits < 64) value &= bits <= 0 ? 0 : (<u64>1 << bits) - 1
+    if (shift > 0) value |= (<u64>load<u8>(byte + 8)) << (64 - shift)
+    if (bits < 64) value &= bits <= 0 ? 0 : ((<u64>1) << bits) - 1
     store<u64>(number + (i << 3), value)
     at += 64
     bits -= 64

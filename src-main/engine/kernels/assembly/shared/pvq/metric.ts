@@ -86,9 +86,23 @@ export function descend(
         where = v128.bitselect(i32x4.splat((j << 1) | 1), where, betterB)
       }
       for (let lane = 0; lane < 4; lane++) {
-        const value = lane == 0 ? f32x4.extract_lane(most, 0) : lane == 1 ? f32x4.extract_lane(most, 1) : lane == 2 ? f32x4.extract_lane(most, 2) : f32x4.extract_lane(most, 3)
+        const value =
+          lane == 0
+            ? f32x4.extract_lane(most, 0)
+            : lane == 1
+              ? f32x4.extract_lane(most, 1)
+              : lane == 2
+                ? f32x4.extract_lane(most, 2)
+                : f32x4.extract_lane(most, 3)
         if (!(value > best)) continue
-        const place = lane == 0 ? i32x4.extract_lane(where, 0) : lane == 1 ? i32x4.extract_lane(where, 1) : lane == 2 ? i32x4.extract_lane(where, 2) : i32x4.extract_lane(where, 3)
+        const place =
+          lane == 0
+            ? i32x4.extract_lane(where, 0)
+            : lane == 1
+              ? i32x4.extract_lane(where, 1)
+              : lane == 2
+                ? i32x4.extract_lane(where, 2)
+                : i32x4.extract_lane(where, 3)
         best = value
         from = i
         to = (place >> 1) + lane
