@@ -46,6 +46,7 @@ export const crossquant = defineActivation({
   version: 1,
   params: parameters,
   measure: measureCross,
+  report: async (...given) => (await import('./kernel.ts')).kernelWords(...given),
   refusesSite: refusesCross,
   emit: (bench, value, site, given, numbers) => roundCross(bench, value, site, given, numbers).value,
   mark: ({ bits, columns }) => ({ type: 'int', bits, scale: 'cross', dynamic: columns === 'batch', symmetric: true }),

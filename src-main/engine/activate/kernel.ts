@@ -3,7 +3,7 @@
 //   in the paper, and counted apart, too: after a ReLU they are most of it.
 // Counted by the graph itself, so that what is counted is what an evaluation runs.
 import type { Graph } from '../graph/ir.ts'
-import type { MeasureArguments } from '../prepare/define.ts'
+import type { Measured, MeasureArguments } from '../prepare/define.ts'
 import type { TaskContext } from '../protocol.ts'
 import { collect } from '../probe/collect.ts'
 import { absmax, roundSymmetric, tokenAxes } from './arithmetic.ts'
@@ -28,11 +28,12 @@ export interface KernelReport {
 const countNames = ['perToken', 'crossQuant', 'zeros'] as const
 
 /** Kernels of CrossQuant and of a scale per token at the same bits, for each layer's input and in all, on calibration
- *  samples. Faults as `measureCross` does; 'unsupported' where nothing can be rounded. */
+ *  samples; `known`: what `measureCross` gave before. Faults as it does; 'unsupported' where nothing can be rounded. */
 export async function measureKernel(
   args: MeasureArguments,
   given: Partial<CrossParameters>,
   context: TaskContext,
+  known?: Measured,
 ): Promise<KernelReport> {
   const { network } = args
   const parameters = crossquant.params.parse(given)
@@ -42,7 +43,7 @@ export async function measureKernel(
       data: { file: network.path },
     })
   const graph = raised(network.graph)
-  const measured = await measureCross(args, parameters, context)
+  const measured = known ?? (await measureCross(args, parameters, context))
   const sites = findSites(network, graph, parameters.only ?? parameters.layers).filter((site) => site.graph === graph)
   const counts = new Map(sites.map((site) => [site, { elements: 0, perToken: 0, crossQuant: 0, zeros: 0 }]))
   const names = new Map<Site, string>()
@@ -93,6 +94,24 @@ export async function measureKernel(
     ),
     samples,
   }
+}
+
+const reportSamples = 4
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`
+
+/** The kernels in one sentence, from a few samples. */
+export async function kernelWords(
+  args: MeasureArguments,
+  parameters: CrossParameters,
+  measured: Measured,
+  context: TaskContext,
+): Promise<string[]> {
+  const few = { ...args, samples: Math.min(reportSamples, args.samples) }
+  const { total, samples } = await measureKernel(few, parameters, context, measured)
+  return [
+    `Quantization kernel at ${parameters.bits} bits, share of activations that become zero (${samples} samples): ` +
+      `CrossQuant ${percent(total.crossQuant)}, a scale per token ${percent(total.perToken)}, zero before ${percent(total.zeros)}.`,
+  ]
 }
 
 const shares = ({ perToken, crossQuant, zeros }: KernelShares, elements: number): KernelShares => ({

@@ -25,6 +25,7 @@ type Schema = z.ZodObject
 
 export interface ActivationMethod<P extends Schema> extends Omit<MethodBase<P>, 'family'> {
   measure?: Preparation<P>['measure']
+  report?: Preparation<P>['report']
   /** Further values to round beside those sites. */
   insertions?(graph: Graph, parameters: z.output<P>): Insertion[]
   /** Why it cannot be done at this site, in words behind the layer's name; null where it can. */
@@ -48,7 +49,7 @@ const isOutside = (graph: Graph, site: Site): boolean =>
 
 /** A preparation that rounds what enters layers. */
 export function defineActivation<P extends Schema>(method: ActivationMethod<P>): Preparation<P> {
-  const { emit, mark, refusesSite, insertions, measure, ...base } = method
+  const { emit, mark, refusesSite, insertions, measure, report, ...base } = method
   const measures = measure !== undefined
   const choice = (parameters: z.output<P>) => parameters as unknown as ChoiceParameters
   const rewrite = (network: Network, graph: Graph, parameters: z.output<P>, measured: Measured | null) => {
@@ -67,6 +68,7 @@ export function defineActivation<P extends Schema>(method: ActivationMethod<P>):
     ...base,
     family: 'activate',
     ...(measure && { measure }),
+    ...(report && { report }),
     refuses(network, parameters) {
       if (network.graph === null) return 'it holds tensors only, without a graph'
       const reason = refusesOpset(network.graph)

@@ -26,6 +26,8 @@ export interface Preparation<P extends z.ZodObject = z.ZodObject> extends Method
   refuses(network: Network, parameters: z.output<P>): string | null
   /** Present where `needs` lists activations: one pass over calibration data. */
   measure?(args: MeasureArguments, parameters: z.output<P>, context: TaskContext): Promise<Measured>
+  /** What a person should know of what was measured, a sentence each. */
+  report?(args: MeasureArguments, parameters: z.output<P>, measured: Measured, context: TaskContext): Promise<string[]>
   /** Pure: same arguments, same network. `measured` null stands for nothing yet: layers, shapes and bytes of the result
    *  must be right, its values need not be. */
   apply(network: Network, parameters: z.output<P>, given: { seed: number; measured: Measured | null }): Network
@@ -38,11 +40,14 @@ export function definePreparation<P extends z.ZodObject>(method: Preparation<P>)
     if (parsed.success) return parsed.data
     throw new Fault('bad-arguments', `${method.id}: ${z.prettifyError(parsed.error)}`, { data: { field: method.id } })
   }
-  const { measure } = method
+  const { measure, report } = method
   return {
     ...method,
     refuses: (network, parameters) => method.refuses(network, parse(parameters)),
     ...(measure && { measure: (args, parameters, context) => measure(args, parse(parameters), context) }),
+    ...(report && {
+      report: (args, parameters, measured, context) => report(args, parse(parameters), measured, context),
+    }),
     apply(network, parameters, given) {
       const checked = parse(parameters)
       const reason = method.refuses(network, checked)

@@ -34,9 +34,9 @@ export const rsq = defineQuantizer({
     firstTokens: z.int().positive().default(256).describe('How many tokens count fully (strategies by place)'),
   }),
   twin(plain, parameters) {
-    const { damping, strategy } = parameters
+    const { damping, strategy, rMin, firstTokens } = parameters
     if (plain.method === 'ggml')
-      return ggmlLdlq.twin?.(plain, ggmlLdlq.params.parse({ damping, tokens: strategy })) ?? null
+      return ggmlLdlq.twin?.(plain, ggmlLdlq.params.parse({ damping, tokens: strategy, rMin, firstTokens })) ?? null
     return gridTwin('rsq', plain, parameters)
   },
   tokens({ strategy, rMin, firstTokens }): TokenWeighting {

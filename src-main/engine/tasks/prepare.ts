@@ -17,6 +17,8 @@ export async function prepare(
     })
   const network = cachedNetwork(checkpoint, prepared)
   const dataset = await cachedDataset(checkpoint, data)
-  const measured = await preparation.measure({ network, dataset, samples, seed, device }, parameters, context)
+  const given = { network, dataset, samples, seed, device }
+  const measured = await preparation.measure(given, parameters, context)
+  for (const words of (await preparation.report?.(given, parameters, measured, context)) ?? []) context.notify(words)
   return writeMeasured(folder, measured)
 }

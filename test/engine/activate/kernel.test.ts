@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { measureKernel } from '../../../src-main/engine/activate/kernel.ts'
+import { crossquant } from '../../../src-main/engine/activate/crossquant.ts'
 import { crossRef, largest, tokensRef } from '../../../src-main/engine/activate/rounding.ref.ts'
 import { hasData } from '../../helpers/data.ts'
 import { cols, linearNetwork, rowData, tokens } from './linear.ts'
@@ -17,6 +18,9 @@ test('counted as plain loops count', async () => {
   expect(total.perToken).toBe(share(tokensRef(x, cols, 4)))
   expect(total.crossQuant).toBeCloseTo(share(crossRef(x, columns, 0.15, 4)), 2)
   expect(layers).toEqual([{ layer: 'w', elements: x.length, ...total }])
+  const parameters = crossquant.params.parse({ bits: 4, columns: 'batch', layers: 'all' })
+  const [words] = (await crossquant.report?.(args, parameters, new Map(), quiet)) ?? []
+  expect(words).toContain(`a scale per token ${(100 * total.perToken).toFixed(2)} %`)
 })
 
 describe.skipIf(!hasData)('real models', () => {
