@@ -18,6 +18,14 @@ const context = { progress: () => undefined, notify: () => undefined }
 const value = (words: string): string | number | boolean =>
   words === 'true' || words === 'false' ? words === 'true' : Number.isFinite(Number(words)) ? Number(words) : words
 
+const parametersOf = (list: string): Record<string, string | number | boolean> =>
+  Object.fromEntries(
+    list.split(',').flatMap((pair) => {
+      const [key = '', words = ''] = pair.split('=')
+      return key === '' ? [] : [[key, value(words)]]
+    }),
+  )
+
 console.log(machine())
 const network = cachedNetwork(checkpoint)
 await cachedDataset(checkpoint, reference)
@@ -25,18 +33,16 @@ for (const bits of widths.split(',').map(Number)) {
   for (const text of cases) {
     const [head = '', ...rewritings] = text.split('+')
     const [method = '', list = ''] = head.split(':')
-    const given = Object.fromEntries(
-      list.split(',').flatMap((pair) => {
-        const [key = '', words = ''] = pair.split('=')
-        return key === '' ? [] : [[key, value(words)]]
-      }),
-    )
+    const given = parametersOf(list)
     const quantizer = quantizerOf({ method }, 'any')
     const named =
       rewritings.length > 0
         ? rewritings.filter((id) => id !== 'none')
         : (quantizer.prepare ?? []).map((use) => use.method)
-    const prepared = named.map((id) => ({ method: id, parameters: {}, seed: 0, file: null }))
+    const prepared = named.map((words) => {
+      const [id = '', more = ''] = words.split(':')
+      return { method: id, parameters: parametersOf(more), seed: 0, file: null }
+    })
     const plain = rtnOption(bits, Number(group) === 0 ? null : Number(group))
     const option = quantizer.twin?.(plain, quantizer.params.parse(given)) ?? plain
     const inBlocks = new Set(

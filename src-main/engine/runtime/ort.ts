@@ -6,15 +6,15 @@ import type * as Runtime from 'onnxruntime-node'
 
 export type { InferenceSession, Tensor } from 'onnxruntime-node'
 
-const require = createRequire(import.meta.url)
+const packages = createRequire(import.meta.url)
 let loaded: typeof Runtime | null = null
 
 export function runtime(): typeof Runtime {
   if (loaded) return loaded
-  loaded = require('onnxruntime-node') as typeof Runtime
+  loaded = packages('onnxruntime-node') as typeof Runtime
   loaded.env.logLevel = 'fatal'
   return loaded
 }
 
 /** Where the package lies, for child processes that load it by themselves. */
-export const runtimePackage = (): string => require.resolve('onnxruntime-node')
+export const runtimePackage = (): string => packages.resolve('onnxruntime-node')

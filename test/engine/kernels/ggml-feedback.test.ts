@@ -139,7 +139,9 @@ describe.each(feedbackTypes)('%s (seed 20)', (type) => {
     expect(made[2]).toEqual(made[0])
   })
 
-  test.skipIf(isBookType(type))('the plain twin gives the same bytes', async () => {
+  // Code-book types have no plain twin: below, their words are held against all words there are.
+  const exact = isBookType(type) ? undefined : test
+  exact?.('the plain twin gives the same bytes', async () => {
     const { rows, size, w, h, u, start, blocks } = await setting(type)
     const work = blocks(1)
     const e = sharedFloats(rows * size)
