@@ -18,6 +18,7 @@ import type { QuantizeContext } from '../quantize/define.ts'
 import { dequantize, weightError } from '../quantize/dequantize.ts'
 import { applyOption, quantizerOf } from '../quantize/options.ts'
 import { batchSizeOf, samplesOf } from './batches.ts'
+import { releaseMemory } from './garbage.ts'
 import { diagonalOf, identityHessian, looksAtInputs, needsHessian, plainOf, weightingOf } from './choose.ts'
 import { graphOf } from './collect.ts'
 import { layersOf, layoutOf, type Piece, type PlacedLayer, type Stage } from './layout.ts'
@@ -78,17 +79,20 @@ export async function compressPieceOf(
         const option = options.get(placed.layer.name)
         if (option === undefined) continue
         const given = hessians.get(placed.layer.name) ?? null
+        releaseMemory()
         const made = await compressLayer(run, { ...args, placed, option, hessians: given, meter })
         artifacts.set(placed.layer.name, made.artifact)
         if (next !== undefined || at < piece.stages.length - 1) weights.set(placed.layer.name, made.weights())
       }
     }
+    releaseMemory()
     const made = next === undefined ? null : await handOn(run, next, folder, owner(next.index), meter)
     meter.finish()
     const ordered = args.layers.flatMap(({ name }) => artifacts.get(name) ?? [])
     return { artifacts: ordered, state: made, samples, notices }
   } finally {
     state?.close()
+    releaseMemory()
   }
 }
 
@@ -183,7 +187,7 @@ function contextOf(run: PieceRun, { placed, option, hessians, seed, importance }
   const fewest = Math.min(...(known ?? []).map(({ rows }) => rows))
   const size = known?.[0]?.size ?? 0
   if (needsHessian(option, layer.name) && known && fewest < size)
-    run.notify(`${layer.name}: ${fewest} calibration rows for ${size} inputs; more samples would tell more.`)
+    run.notify(`${layer.name}: ${fewest} calibration rows for ${size} inputs; damping stands in for the rest.`)
   if (!needsHessian(option, layer.name)) {
     if (!isWeighted(option)) return { chosen: option, context }
     const weights = importance?.(layer.name) ?? (known ? diagonalOf(known) : undefined)

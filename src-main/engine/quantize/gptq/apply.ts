@@ -101,9 +101,7 @@ async function prepare(
   { damping, actOrder }: GptqParameters,
   { layer, device, threads, notify }: QuantizeContext,
 ): Promise<Prepared> {
-  const { size, data, rows } = part.hessian
-  if (rows > 0 && rows < size)
-    notify?.(`Layer ${layer}: ${rows} calibration rows for ${size} inputs; damping stands in for the rest.`)
+  const { size, data } = part.hessian
   const importance = Float32Array.from({ length: size }, (_, i) => data[i * (size + 1)] ?? 0)
   const places = Uint32Array.from({ length: size }, (_, i) => i)
   const order = actOrder ? places.sort((a, b) => (importance[b] ?? 0) - (importance[a] ?? 0) || a - b) : undefined
