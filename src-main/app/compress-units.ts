@@ -45,9 +45,12 @@ export async function compressUnits(
     layers = pieceUnits(project, recipe, { ...args, pieces, importance: () => importance?.file() ?? null })
   } else layers = steps.map((step) => layerUnit(project, recipe, step, args, importance))
   if (!importance) return [...first, ...layers]
-  // Where every layer is there, what it was made with need not be.
+  // Where all that wants it is there, it need not be. A piece holds layers of both kinds.
+  const wanting = isSequential(recipe)
+    ? layers
+    : layers.filter((_, index) => weighted.includes(steps[index] as LayerStep))
   const stand = async (): Promise<boolean> => {
-    for (const unit of layers) if (!(await unit.isDone())) return false
+    for (const unit of wanting) if (!(await unit.isDone())) return false
     return true
   }
   return [

@@ -9,31 +9,12 @@
 import { Fault } from '../../../../../src-preload/contract/fault.ts'
 import { type CodebookType, codebookLayout, codebookLayouts } from '../codebook/layout.ts'
 import { type BlockLayout, type LaidOutType, layoutOf, type Piece } from '../layout.ts'
-import { type GgmlType, ggmlTypes } from '../types.ts'
+import { type GgmlType, ggmlTypes, writableTypes } from '../types.ts'
 
 /** Types whose codes this folder chooses. */
-export const feedbackTypes = [
-  'Q8_0',
-  'Q6_K',
-  'Q5_K',
-  'Q5_1',
-  'Q5_0',
-  'Q4_K',
-  'Q4_1',
-  'Q4_0',
-  'IQ4_NL',
-  'IQ4_XS',
-  'MXFP4',
-  'Q3_K',
-  'IQ3_S',
-  'IQ3_XXS',
-  'Q2_K',
-  'IQ2_S',
-  'IQ2_XS',
-  'IQ2_XXS',
-  'TQ2_0',
-] as const satisfies readonly GgmlType[]
-export type FeedbackType = (typeof feedbackTypes)[number]
+type Floats = 'F32' | 'F16' | 'BF16'
+export type FeedbackType = Exclude<(typeof writableTypes)[number], Floats>
+export const feedbackTypes = writableTypes.filter((type): type is FeedbackType => !/^B?F(16|32)$/.test(type))
 
 export const isFeedbackType = (type: GgmlType): type is FeedbackType =>
   (feedbackTypes as readonly string[]).includes(type)
