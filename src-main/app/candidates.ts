@@ -3,11 +3,11 @@ import { type Methods, optionSchema, plainMethods } from '../../src-preload/cont
 import { quantizers } from '../engine/quantize/registry.ts'
 import { readProbe, saveProbe } from '../store/probes.ts'
 import { canonicalJson } from '../store/recipes.ts'
-import { recipeSeed } from './recipe-methods.ts'
+import { layerLevers, recipeSeed } from './recipe-methods.ts'
 import { type AppContext, ask } from './context.ts'
 import { checkpointPath, type OpenProject, subjectOf } from './projects.ts'
 import { latheVersion } from './info.ts'
-import { quantizerVersions } from './method.ts'
+import { leverVersions, quantizerVersions } from './method.ts'
 
 const candidatesSchema = z.object({
   baseBytes: z.number(),
@@ -21,9 +21,16 @@ const asked = new WeakMap<OpenProject, Map<string, Promise<Candidates>>>()
 
 /** What of the methods changes which options there are, and their bytes: rewritings that add or remove tensors, and a
  *  quantizer with forms of its own. '' for plain ones. */
-const shapeOf = ({ quantizer, prepare }: Methods): string => {
+const shapeOf = (methods: Methods): string => {
+  const { quantizer, prepare } = methods
+  const levers = layerLevers(methods)
   const own = quantizer !== null && quantizers.some(({ id, options }) => id === quantizer.method && options)
-  return own || prepare.length > 0 ? canonicalJson({ quantizer: own ? quantizer : null, prepare }) : ''
+  if (!own && prepare.length + levers.length === 0) return ''
+  return canonicalJson({
+    quantizer: own ? quantizer : null,
+    prepare,
+    ...(levers.length > 0 && { levers, versions: leverVersions() }),
+  })
 }
 const keyOf = (checkpoint: string, format: string, shape: string): string => `${format} ${checkpoint} ${shape}`
 const mapOf = <V>(maps: WeakMap<OpenProject, Map<string, V>>, project: OpenProject): Map<string, V> => {
@@ -74,6 +81,7 @@ export async function loadCandidates(
       format,
       prepared: methods.prepare.map((use) => ({ ...use, seed: recipeSeed, file: null })), // bytes need no measurements
       quantizer: shape === '' ? null : methods.quantizer,
+      levers: layerLevers(methods),
     })
     saveProbe(project.store.write, { ...probeOf(checkpoint, format, shape), value: candidates })
     mapOf(known, project).set(key, candidates)

@@ -1,5 +1,6 @@
 import type { Handlers } from '../../src-preload/contract/server.ts'
 import type { TaskResult } from '../engine/protocol.ts'
+import { compressorOf, levers } from '../engine/quantize/compressors.ts'
 import { quantizers } from '../engine/quantize/registry.ts'
 import { type AppContext, ask } from './context.ts'
 
@@ -15,11 +16,13 @@ export function methodsOf(context: AppContext): Promise<TaskResult<'methods'>> {
   return asked
 }
 
-/** Version of a quantizer, 0 for one this Lathe does not know. The quantizers' list is plain data: read here. */
-export const versionOfQuantizer = (id: string): number => quantizers.find((method) => method.id === id)?.version ?? 0
+/** Version of what compresses a layer, 0 for one this Lathe does not know. The lists are plain data: read here. */
+export const versionOfQuantizer = (id: string): number => compressorOf(id)?.version ?? 0
 
 /** All quantizers with their versions, as one key: what was computed with other ones is computed again. */
 export const quantizerVersions = (): string => quantizers.map(({ id, version }) => `${id}@${version}`).join(' ')
+
+export const leverVersions = (): string => levers.map(({ id, version }) => `${id}@${version}`).join(' ')
 
 export const methodHandlers = (context: AppContext): Pick<Handlers, 'method.list'> => ({
   'method.list': async () => (await methodsOf(context)).methods,

@@ -2,14 +2,16 @@ import { z } from 'zod'
 import type { Methods } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { preparations } from '../engine/prepare/registry.ts'
+import { levers as allLevers } from '../engine/quantize/compressors.ts'
 import { quantizers } from '../engine/quantize/registry.ts'
-import { needsData } from './recipe-methods.ts'
+import { layerLevers, needsData } from './recipe-methods.ts'
 import type { Subject } from './projects.ts'
 
 /** Faults unless every method is known, its parameters fit its schema, and the project has what it needs. */
 export function checkMethods(subject: Subject, methods: Methods): void {
   const { quantizer, prepare } = methods
   if (quantizer) check('quantizer', quantizers, quantizer)
+  for (const use of layerLevers(methods)) check('lever', allLevers, use)
   for (const use of prepare) check('preparation', preparations, use)
   const uses = quantizer ? [{ method: quantizer.method, parameters: quantizer.parameters }] : []
   if (subject.dataSet !== null || !needsData(methods, uses)) return

@@ -2,6 +2,7 @@ import { feedsBack, type Methods, type Option } from '../../src-preload/contract
 import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Quantizer } from '../engine/quantize/define.ts'
 import { offeredOptions } from '../engine/quantize/offered.ts'
+import { levers as allLevers } from '../engine/quantize/compressors.ts'
 import { quantizers } from '../engine/quantize/registry.ts'
 
 const PLAIN_FLOATS = 16 // bits from which there is nothing to choose better
@@ -20,12 +21,13 @@ const chosenQuantizer = ({ quantizer }: Methods): { method: Quantizer; parameter
  *  and its twins of the plain ones; a layer that has neither keeps the plain ones. */
 export function optionsUnder<O extends Option>(options: readonly O[], methods: Methods, weighs: boolean): O[] {
   const chosen = chosenQuantizer(methods)
+  const extra = options.filter(({ method }) => leverIds.has(method))
   const own = new Set(chosen?.method.options ? [chosen.method.id] : [])
   const plain = offeredOptions(
     options.filter(({ method }) => isPlainMethod(method)),
     chosen === null && weighs,
   )
-  if (chosen === null) return plain
+  if (chosen === null) return [...plain, ...extra]
   const made = ownOptions(
     options.filter(({ method }) => own.has(method)),
     weighs,
@@ -39,7 +41,7 @@ export function optionsUnder<O extends Option>(options: readonly O[], methods: M
     twins += 1
     return [{ ...option, ...found, form: option.id }]
   })
-  return made.length + twins === 0 ? plain : [...made, ...swapped]
+  return [...(made.length + twins === 0 ? plain : [...made, ...swapped]), ...extra]
 }
 
 /** A quantizer's own forms. Where errors are passed on, the calibration that needs weighs them too; without data nothing is
@@ -50,6 +52,8 @@ function ownOptions<O extends Option>(options: readonly O[], weighs: boolean): O
     feedsBack(option) ? { ...option, parameters: { ...option.parameters, feedback: false } } : option,
   )
 }
+
+const leverIds = new Set(allLevers.map(({ id }) => id))
 
 const isPlainMethod = (method: string): boolean => method === 'rtn' || method === 'ggml' || method === 'keep'
 

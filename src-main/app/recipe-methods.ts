@@ -3,12 +3,13 @@ import {
   feedsBack,
   isWeighted,
   type Methods,
+  type MethodUse,
   type Option,
   plainMethods,
   type Recipe,
 } from '../../src-preload/contract/plan.ts'
 import { preparations } from '../engine/prepare/registry.ts'
-import { quantizers } from '../engine/quantize/registry.ts'
+import { compressorOf } from '../engine/quantize/compressors.ts'
 import type { Subject } from './projects.ts'
 
 /** Recipes that Lathe plans share one seed: the same plan is the same recipe. */
@@ -17,11 +18,16 @@ export const recipeSeed = 0
 export const methodsOfRecipe = ({ methods }: Pick<Recipe, 'methods'>): Methods => methods ?? plainMethods
 
 /** Whether nothing but the plain options is asked for. `samples` alone changes nothing then. */
-export const isPlain = ({ quantizer, prepare }: Methods): boolean => quantizer === null && prepare.length === 0
+export const isPlain = ({ quantizer, prepare, levers = [] }: Methods): boolean =>
+  quantizer === null && prepare.length + levers.length === 0
+
+/** Levers that give layers options; depth is a matter of the whole network. */
+export const layerLevers = ({ levers = [] }: Methods): MethodUse[] =>
+  levers.filter(({ method }) => method !== 'remove-blocks')
 
 /** Chosen with statistics of what flows into the layer: compressed piece by piece, in order. */
 export const isCalibrated = (option: Pick<Option, 'method' | 'parameters'>): boolean =>
-  feedsBack(option) || (quantizers.find(({ id }) => id === option.method)?.needs.includes('hessian') ?? false)
+  feedsBack(option) || (compressorOf(option.method)?.needs.includes('hessian') ?? false)
 
 /** Whether a rewriting has to look at calibration data first. */
 export const measures = (method: string): boolean => preparations.find(({ id }) => id === method)?.measure !== undefined

@@ -14,13 +14,19 @@ export interface PlanRequest {
 /** The plan with the least predicted loss within the budget; `uniform`: the widest single width that fits. */
 export function solvePlan(model: PlanModel, request: PlanRequest): Plan {
   const startedAt = performance.now()
-  const budgetBytes = 'bytes' in request.budget ? request.budget.bytes : bytesAtBits(model, request.budget.bits)
+  const budgetBytes = bytesOf(model, request.budget)
   const locks = lockedChoices(model, request.locked)
   const choice = request.uniform
     ? uniformWithin(model, request.budget, budgetBytes, locks)
     : mixedWithin(model, budgetBytes, locks)
   const plan = describe(model, choice, budgetBytes, locks)
   return { ...plan, solveMs: performance.now() - startedAt }
+}
+
+function bytesOf(model: PlanModel, budget: Budget): number {
+  if ('bytes' in budget) return budget.bytes
+  if ('bits' in budget) return bytesAtBits(model, budget.bits)
+  throw new Fault('unsupported', 'This kind of budget is not planned for yet.', { data: { field: 'budget' } })
 }
 
 function lockedChoices(model: PlanModel, locked: Record<string, string>): Map<number, number> {
@@ -126,12 +132,18 @@ function describe(
       bytes: sums.bytes,
       averageBits: sums.averageBits,
       bitsPerWeight: sums.bitsPerWeight,
+      sparsity: 0,
+      rankShare: 1,
+      seconds: null,
       loss: prediction.loss,
       lossLow: prediction.low,
       lossHigh: prediction.high,
       source: `${model.source}; ${points === 0 ? 'no variant measured yet, so the interval is a guess' : `corrected by ${points} measured variant${points === 1 ? '' : 's'}`}`,
     },
     budgetBytes,
+    removed: [],
+    allocator: 'knapsack',
+    optimal: true,
     layers: model.layers.map((layer, index) => {
       const option = chosenOption(layer, choice[index])
       return {

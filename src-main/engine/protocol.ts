@@ -47,12 +47,12 @@ export interface Tasks {
   devices: { args: { measure: boolean }; result: Device[] }
   /** Options of every layer with their exact bytes in `format`, and the weight-only error (relative, squared). */
   options: {
-    args: { checkpoint: string; format: string; prepared: Prepared[]; quantizer: MethodUse | null }
+    args: { checkpoint: string; format: string; prepared: Prepared[]; quantizer: MethodUse | null; levers: MethodUse[] }
     result: { baseBytes: number; layers: { name: string; options: (Option & { bytes: number })[] }[] }
   }
   score: {
-    args: { checkpoint: string; data: DataReference | null; method: string; device: DeviceId }
-    result: ScoreResult
+    args: { checkpoint: string; data: DataReference | null; uses: MethodUse[]; device: DeviceId }
+    result: { results: ScoreResult[] }
   }
   /** Loss of each option of the layers of one block, swapped in alone. block -1: layers outside blocks. */
   sensitivity: {
@@ -68,6 +68,17 @@ export interface Tasks {
     result: {
       /** standardError: of the loss over the samples, where it is known. */
       layers: { name: string; losses: { option: string; loss: number; error: number; standardError?: number }[] }[]
+      samples: number
+      source: string
+      notices: string[]
+    }
+  }
+  /** What leaving one more block out costs, for every block that is still there: mean KL divergence of the network without
+   *  `removed` and that block to the whole one, on calibration data. */
+  depth: {
+    args: { checkpoint: string; data: DataReference; removed: number[]; samples: number; device: DeviceId }
+    result: {
+      candidates: { block: number; loss: number; standardError: number }[]
       samples: number
       source: string
       notices: string[]

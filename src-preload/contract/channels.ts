@@ -10,7 +10,15 @@ import {
   histogramSchema,
 } from './model.ts'
 import { methodSummarySchema, scoreResultSchema } from './methods.ts'
-import { budgetSchema, methodsSchema, optionSchema, planSchema, recipeSchema } from './plan.ts'
+import {
+  budgetSchema,
+  constraintsSchema,
+  methodsSchema,
+  methodUseSchema,
+  optionSchema,
+  planSchema,
+  recipeSchema,
+} from './plan.ts'
 import { deviceSchema, projectSchema, recentProjectSchema } from './project.ts'
 import { conversionPlanSchema, conversionSchema, frontSchema } from './results.ts'
 import { shootoutSchema } from './shootout.ts'
@@ -89,7 +97,8 @@ export const channels = {
     projectSchema,
   ),
 
-  'score.start': channel(z.object({ project, method: z.string() }), jobStarted),
+  /** All of them in one pass over the calibration data, where they look at it. */
+  'score.start': channel(z.object({ project, uses: z.array(methodUseSchema).min(1).max(64) }), jobStarted),
   'score.get': channel(z.object({ project, method: z.string() }), scoreResultSchema.nullable()),
   /** Measure each layer x option swapped in alone; stored, never measured twice. */
   'sensitivity.start': channel(z.object({ project, samples: z.number().int().positive().optional() }), jobStarted),
@@ -121,6 +130,8 @@ export const channels = {
       budget: budgetSchema,
       uniform: z.boolean().default(false),
       locked: z.record(z.string(), z.string()).default({}), // layer -> option id that must stay
+      constraints: constraintsSchema.prefault({}),
+      allocator: z.string().nullable().default(null), // null: the exact one that knows all the constraints
     }),
     planSchema,
   ),

@@ -2,7 +2,18 @@ import { z } from 'zod'
 import type { CheckpointSummary } from './model.ts'
 import { methodUseSchema } from './plan.ts'
 
-export const families = ['score', 'prepare', 'activate', 'quantize', 'allocate', 'evaluate', 'export'] as const
+export const families = [
+  'score',
+  'rewrite',
+  'prepare',
+  'activate',
+  'quantize',
+  'sparsify',
+  'factorize',
+  'allocate',
+  'evaluate',
+  'export',
+] as const
 export const needs = ['weights', 'activations', 'hessian', 'attention', 'gradients', 'labels'] as const
 export type MethodFamily = (typeof families)[number]
 export type Need = (typeof needs)[number]
@@ -38,11 +49,35 @@ export const formatsFor = (
     reason === null ? methods.filter(({ family, id }) => family === 'export' && id === format) : [],
   )
 
+/** What a score tells apart. Keys: a block index as text; a layer name; of the finer ones `<layer or block>/<index>`. */
+export const scoreUnits = ['block', 'layer', 'channel', 'head', 'expert'] as const
+export type ScoreUnit = (typeof scoreUnits)[number]
+
+export const scoreValueSchema = z.object({
+  key: z.string(),
+  /** Higher = matters more. */
+  value: z.number(),
+  /** Further figures of the same thing, by name: 'variance', 'I(X;T)'. */
+  parts: z.record(z.string(), z.number()).optional(),
+})
+export type ScoreValue = z.infer<typeof scoreValueSchema>
+
+/** A table of figures between things, row-major, drawn as a heat map: heads against heads, blocks against blocks. */
+export const scoreMapSchema = z.object({
+  title: z.string(),
+  rows: z.array(z.string()),
+  cols: z.array(z.string()),
+  values: z.array(z.number()),
+})
+export type ScoreMap = z.infer<typeof scoreMapSchema>
+
 export const scoreResultSchema = z.object({
   method: z.string(),
-  per: z.enum(['block', 'layer']),
-  /** Higher = matters more. `key` is a layer name, or a block index as text. */
-  values: z.array(z.object({ key: z.string(), value: z.number() })),
+  per: z.enum(scoreUnits),
+  values: z.array(scoreValueSchema),
+  maps: z.array(scoreMapSchema).optional(),
+  notes: z.array(z.string()).optional(), // what a person should know: layers left out, and why; what it flags
+  parameters: z.record(z.string(), z.json()).optional(), // that it was measured with
   samples: z.number().int(),
   seconds: z.number(),
 })

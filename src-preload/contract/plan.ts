@@ -4,7 +4,7 @@ import { z } from 'zod'
 export const optionSchema = z.object({
   id: z.string(), // 'rtn-4-g32', 'keep': unique among a layer's options, stable across versions
   method: z.string(), // quantizer id, or 'keep'
-  bits: z.number(), // bits per weight as the format counts them (code bits; of GGUF types, scales included); of keep, as the file holds it
+  bits: z.number(), // bits per weight as the format counts them (code bits; of GGUF types, scales included); of keep, as the file holds it; of sparse and low-rank ones, what all parts take
   parameters: z.record(z.string(), z.json()),
   /** Id of the plain option (rtn, ggml) in whose form the result is stored, where this one only chooses its codes better:
    *  same bytes, at most its loss. */
@@ -18,6 +18,13 @@ export const isWeighted = ({ parameters }: Pick<Option, 'parameters'>): boolean 
 /** Passes errors on from column to column where calibration data is there (quantizers that need weights only otherwise). */
 export const feedsBack = ({ parameters }: Pick<Option, 'parameters'>): boolean => parameters.feedback === true
 
+/** What an option takes away beside bits, from its parameters: the share of weights that are zero (of sparsifiers), and the
+ *  rank as a share of the full one (of factorizers). */
+export const sparsityOf = ({ parameters }: Pick<Option, 'parameters'>): number =>
+  typeof parameters.sparsity === 'number' ? parameters.sparsity : 0
+export const rankShareOf = ({ parameters }: Pick<Option, 'parameters'>): number =>
+  typeof parameters.rankShare === 'number' ? parameters.rankShare : 1
+
 /** A method with its parameters, checked with the method's own schema. */
 export const methodUseSchema = z.object({
   method: z.string().max(100),
@@ -28,7 +35,10 @@ export type MethodUse = z.infer<typeof methodUseSchema>
 /** How weights are rounded, and what is done to the network before. */
 export const methodsSchema = z.object({
   quantizer: methodUseSchema.nullable(), // null: to nearest, weighted where importance is known
-  prepare: z.array(methodUseSchema).max(8), // families 'prepare' and 'activate', in order
+  prepare: z.array(methodUseSchema).max(8), // families 'rewrite', 'prepare' and 'activate', in order
+  /** Beside bits: sparsifiers and factorizers whose options are offered too, and 'remove-blocks' for depth. Absent: bits
+   *  alone. In a recipe absent always: its layers' options and `prepare` say what was chosen. */
+  levers: z.array(methodUseSchema).max(8).optional(),
   samples: z.number().int().positive().nullable(), // calibration samples; null: as many as the kind of data needs
 })
 export type Methods = z.infer<typeof methodsSchema>
@@ -49,8 +59,24 @@ export type Recipe = z.infer<typeof recipeSchema>
 export const budgetSchema = z.union([
   z.object({ bits: z.number().min(1).max(32) }), // average bits: as many bytes as that width for all layers takes (interpolated)
   z.object({ bytes: z.number().positive() }), // size of the exported file
+  z.object({ loss: z.number().positive() }), // the smallest file whose predicted KL divergence is at most this
+  z.object({ lose: z.number().positive().max(1) }), // ... that loses at most this share: of accuracy, or of perplexity (0.05: x 1.05)
+  z.object({ perSecond: z.number().positive() }), // ... at least so many samples (images, or tokens) a second on this machine
+  z.object({ memory: z.number().positive(), context: z.number().int().positive() }), // weights, cache of that context and activations fit these bytes
 ])
 export type Budget = z.infer<typeof budgetSchema>
+
+/** What a plan must keep beside its budget. Layers are named as in the checkpoint. */
+export const constraintsSchema = z.object({
+  alike: z.array(z.array(z.string()).min(2)).default([]), // each group takes one option
+  floors: z.record(z.string(), z.number()).default({}), // layer -> bits it has at least
+  ceilings: z.record(z.string(), z.number()).default({}), // layer -> bits it has at most
+  keepBlocks: z.array(z.number().int()).default([]), // blocks that are not removed
+  maxLoss: z.number().positive().nullable().default(null), // predicted KL divergence
+  maxSeconds: z.number().positive().nullable().default(null), // predicted seconds a sample
+})
+export type Constraints = z.output<typeof constraintsSchema>
+export const noConstraints: Constraints = constraintsSchema.parse({})
 
 export const layerPlanSchema = z.object({
   name: z.string(),
@@ -66,12 +92,18 @@ export const planSchema = z.object({
     bytes: z.number(), // of the exported file
     averageBits: z.number(), // option bits per compressible weight
     bitsPerWeight: z.number(), // 8 x layer bytes / weights: scales, zero points and graph overhead counted
+    sparsity: z.number(), // share of the compressible weights that are zero
+    rankShare: z.number(), // mean rank kept, as a share, weighed by parameters
+    seconds: z.number().nullable(), // a sample (image, token) on this machine; null where it was not measured
     loss: z.number(), // KL divergence, nats per prediction
     lossLow: z.number(), // interval of the prediction
     lossHigh: z.number(),
     source: z.string(), // how it was predicted, in words: 'measured one layer at a time on 8 windows', 'weight error only (no data)'
   }),
-  budgetBytes: z.number(),
+  budgetBytes: z.number(), // that the budget came to
+  removed: z.array(z.number().int()), // blocks left out
+  allocator: z.string(), // id of the method that chose
+  optimal: z.boolean(), // proven the best of what is predicted
   layers: z.array(layerPlanSchema),
   recipe: recipeSchema,
   solveMs: z.number(),

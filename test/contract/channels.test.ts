@@ -141,7 +141,7 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
     bad: { project: 'x' },
     check: ({ data: some }) => expect(some?.evaluate).toBeGreaterThan(0),
   },
-  'score.start': { good: () => ({ project, method: 'zd' }), bad: { project: 'x' }, check: completes },
+  'score.start': { good: () => ({ project, uses: [{ method: 'zd' }] }), bad: { project: 'x' }, check: completes },
   'score.get': {
     good: () => ({ project, method: 'zd' }),
     bad: { project: 'x', method: 1 },

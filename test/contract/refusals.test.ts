@@ -24,7 +24,7 @@ test.each<[ChannelName, () => unknown, string, RegExp]>([
   ['project.create', () => ({ checkpoint, folder: join(home, 'projects') }), 'conflict', /not empty/],
   ['project.create', () => ({ checkpoint: data }), 'bad-input', /data\.yaml/],
   ['checkpoint.histogram', () => ({ path: checkpoint, layer: 'no such layer' }), 'not-found', /no such layer/],
-  ['score.start', () => ({ project, method: 'astrology' }), 'bad-arguments', /astrology/],
+  ['score.start', () => ({ project, uses: [{ method: 'astrology' }] }), 'bad-arguments', /astrology/],
   ['plan.solve', () => ({ project, budget: { bytes: 10 } }), 'infeasible', /smallest takes/],
   ['plan.solve', () => ({ project, budget: { bits: 4 }, locked: { nothing: 'keep' } }), 'bad-arguments', /nothing/],
   [

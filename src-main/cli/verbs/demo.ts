@@ -16,7 +16,7 @@ async function show(session: Session, sample: 'language' | 'vision', out: string
   say(
     `\n${sample}: ${checkpoint.name}, ${checkpoint.layers.length} tensors, ${checkpoint.blocks} blocks, ${formatBytes(checkpoint.bytes)}; ${data?.evaluate ?? 0} ${data?.unit ?? ''} to evaluate`,
   )
-  await session.finish(await client.call('score.start', { project: project.folder, method: 'lim' }))
+  await session.finish(await client.call('score.start', { project: project.folder, uses: [{ method: 'lim' }] }))
   const score = await client.call('score.get', { project: project.folder, method: 'lim' })
   const plan = await makePlan(session, project.folder, { bits: 4 }, false)
   const budgets = [2, 3, 4, 6].map((bits) => ({ bits }))

@@ -13,7 +13,7 @@ export const score = (model: string, options: Options): Promise<void> =>
     const { method } = options
     await requireMethod(session, 'score', method)
     const project = await openWork(session, model, options, options.data)
-    await session.finish(await session.client.call('score.start', { project: project.folder, method }))
+    await session.finish(await session.client.call('score.start', { project: project.folder, uses: [{ method }] }))
     const result = await session.client.call('score.get', { project: project.folder, method })
     if (!result) throw new Fault('internal', `The job left no score '${method}'.`)
     const ranked = [...result.values].sort((a, b) => b.value - a.value)

@@ -1,24 +1,48 @@
 import type { z } from 'zod'
 import type { MethodBase } from '../method.ts'
 
-/** What can be done to one layer. Both arrays are parallel; a locked layer has one entry. */
+/** What can be done to one layer. The arrays are parallel; a locked layer has one entry. */
 export interface Choices {
   bytes: Float64Array // whole bytes
   loss: Float64Array // any finite unit, additive over layers
+  seconds?: Float64Array // time of one sample, additive over layers; absent: not known
+}
+
+/** Two layers whose errors meet. A loss is about quadratic in the error, so that of both together is
+ *  loss_a + loss_b + 2 rho sqrt(loss_a loss_b); rho = 0 is additivity. */
+export interface Pair {
+  a: number // index of a layer
+  b: number
+  rho: number // -1 .. 1 from measurements, a little outside by their noise
+}
+
+/** One choice to make. Bounds that are absent do not bind. */
+export interface Problem {
+  layers: readonly Choices[]
+  /** Least loss, or fewest bytes. */
+  objective: 'loss' | 'bytes'
+  maxBytes?: number
+  maxLoss?: number
+  maxSeconds?: number
+  pairs?: readonly Pair[]
+  seed?: number // of allocators that draw
 }
 
 export interface Allocation {
   choice: Int32Array // [layers] index into each layer's options
   bytes: number
-  loss: number
+  loss: number // pairs counted, where the problem has them
+  seconds: number | null
   optimal: boolean // proven best, to float64 rounding
-  gap: number // loss - proven lower bound on it; 0 when optimal
+  gap: number // objective - proven lower bound on it; 0 when optimal, Infinity where nothing is proven
 }
 
 export interface Allocator<P extends z.ZodObject = z.ZodObject> extends MethodBase<P> {
   family: 'allocate'
-  /** Least total loss with total bytes <= budgetBytes. Fault('infeasible') names the smallest possible bytes. */
-  solve(layers: readonly Choices[], budgetBytes: number): Allocation
+  /** Which parts of a problem it takes into account beside bytes and loss; others are refused by name. */
+  knows: readonly ('objective-bytes' | 'maxLoss' | 'maxSeconds' | 'pairs')[]
+  /** Fault('infeasible') names the bounds that contradict each other and the nearest that can be had, in `data`. */
+  solve(problem: Problem, parameters: z.output<P>): Allocation | Promise<Allocation>
 }
 
 export const defineAllocator = <P extends z.ZodObject>(method: Omit<Allocator<P>, 'family'>): Allocator<P> => ({

@@ -20,7 +20,10 @@ export function solve(layers: readonly Choices[], budgetBytes: number, workLimit
   const relaxed = relax(fronts, budgetBytes)
   const slack = budgetBytes - relaxed.bytes
   const core = completeExactly(fronts, relaxed, slack, workLimit)
-  const allocation = { choice: new Int32Array(layers.length), bytes: 0, loss: 0, optimal: core.optimal, gap: core.gap }
+  const allocation = {
+    ...{ choice: new Int32Array(layers.length), bytes: 0, loss: 0, seconds: null },
+    ...{ optimal: core.optimal, gap: core.gap },
+  }
   layers.forEach((layer, i) => {
     const option = fronts.original[core.chosen.get(i) ?? fronts.vertex[relaxed.at[i] ?? 0] ?? 0] ?? 0
     allocation.choice[i] = option
@@ -93,5 +96,6 @@ export const knapsack = defineAllocator({
   needs: [],
   version: 1,
   params: z.object({}),
-  solve: (layers, budgetBytes) => solve(layers, budgetBytes),
+  knows: [],
+  solve: ({ layers, maxBytes = Infinity }) => solve(layers, maxBytes),
 })

@@ -19,9 +19,10 @@ export interface MeasureArguments {
 
 /** A rewriting of the network before anything is rounded: another Network over the same checkpoint, its tensors computed
  *  when read. Family 'prepare' leaves the function as it is, up to rounding of float32 (rotations, scalings moved from
- *  one weight to the next); family 'activate' rounds what flows between the layers, as the graph then really does. */
+ *  one weight to the next); family 'activate' rounds what flows between the layers, as the graph then really does; family 'rewrite' changes the
+ *  function, as leaving blocks out does. */
 export interface Preparation<P extends z.ZodObject = z.ZodObject> extends MethodBase<P> {
-  family: 'prepare' | 'activate'
+  family: 'prepare' | 'activate' | 'rewrite'
   /** Why it cannot be done to this network, in words; null when it can. Headers and graph only. */
   refuses(network: Network, parameters: z.output<P>): string | null
   /** Present where `needs` lists activations: one pass over calibration data. */

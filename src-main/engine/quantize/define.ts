@@ -26,7 +26,8 @@ export interface Quantizer<
   P extends z.ZodObject = z.ZodObject,
   R extends CompressedMatrix = CompressedMatrix,
 > extends MethodBase<P> {
-  family: 'quantize'
+  /** Sparsifiers and factorizers share the shape: a weight and an option in, a stored form out. */
+  family: 'quantize' | 'sparsify' | 'factorize'
   /** The option that stores what a plain one (`rtn`, `ggml`) stores, with codes chosen by this method; its `form` is the
    *  plain one's id, its `bits` the same. Null where there is none. It may name another quantizer that does for this form
    *  what is asked (error feedback in GGUF blocks). */
@@ -49,12 +50,16 @@ export interface TokenWeighting {
 }
 
 /** A quantizer with its parameters checked at the door. */
-export function defineQuantizer<P extends z.ZodObject, R extends CompressedMatrix>(
+export const defineQuantizer = <P extends z.ZodObject, R extends CompressedMatrix>(
   method: Omit<Quantizer<P, R>, 'family'>,
+): Quantizer<P, R> => defineCompressor({ ...method, family: 'quantize' })
+
+/** The same for sparsifiers and factorizers, which say what they are. */
+export function defineCompressor<P extends z.ZodObject, R extends CompressedMatrix>(
+  method: Quantizer<P, R>,
 ): Quantizer<P, R> {
   return {
     ...method,
-    family: 'quantize',
     apply(source, parameters, context) {
       const parsed = method.params.safeParse(parameters)
       if (!parsed.success)

@@ -2,7 +2,7 @@ import type { Option } from '../../../src-preload/contract/plan.ts'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Layer } from '../checkpoint/network.ts'
 import type { QuantizeContext, Quantizer } from './define.ts'
-import { quantizers } from './registry.ts'
+import { compressorOf, compressors } from './compressors.ts'
 import { rowsOf, type WeightRows } from './rows.ts'
 import type { CompressedMatrix, WeightMatrix } from './types.ts'
 
@@ -56,10 +56,10 @@ function groupSizeOf({ role, cols, op }: Layer): number | null {
 }
 
 export function quantizerOf(option: Pick<Option, 'method'>, layer: string): Quantizer {
-  const quantizer = quantizers.find(({ id }) => id === option.method)
+  const quantizer = compressorOf(option.method)
   if (quantizer) return quantizer
   throw new Fault('bad-arguments', `Layer ${layer}: there is no quantizer "${option.method}".`, {
-    hint: `Known: ${quantizers.map(({ id }) => id).join(', ')}. "keep" needs no quantizer.`,
+    hint: `Known: ${compressors.map(({ id }) => id).join(', ')}. "keep" needs no quantizer.`,
   })
 }
 

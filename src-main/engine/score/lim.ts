@@ -17,7 +17,6 @@ const pairsOf = (network: Network) =>
 
 export const lim = defineScore({
   id: 'lim',
-  family: 'score',
   title: 'Layer input modification (LIM)',
   summary: 'How far each block turns the activations that pass through it: blocks that change little take fewer bits.',
   cite: 'Dumitru et al. 2024, Layer-Wise Quantization: A Pragmatic and Effective Method for Quantizing LLMs Beyond Integer Bit-Levels, section 3.1',
@@ -47,7 +46,9 @@ export const lim = defineScore({
           total.count += count
         }
       },
-      finish: () => totals.map(({ index, sum, count }) => ({ key: `${index}`, value: count === 0 ? 0 : -sum / count })),
+      finish: () => ({
+        values: totals.map(({ index, sum, count }) => ({ key: `${index}`, value: count === 0 ? 0 : -sum / count })),
+      }),
     }
   },
 })

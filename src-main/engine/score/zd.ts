@@ -32,7 +32,6 @@ function groupsOf(network: Network): { key: string; layers: Layer[] }[] {
 
 export const zd = defineScore({
   id: 'zd',
-  family: 'score',
   title: 'Z-score distribution (ZD)',
   summary: 'Share of weights far above the mean; blocks with few of them matter more. Needs no data.',
   cite: 'Dumitru et al. 2024, Layer-Wise Quantization: A Pragmatic and Effective Method for Quantizing LLMs Beyond Integer Bit-Levels, section 3.2',
@@ -45,10 +44,10 @@ export const zd = defineScore({
   values: () => [],
   start: (network) => ({
     see: () => undefined,
-    finish(progress) {
+    finish({ context }) {
       const groups = groupsOf(network)
-      return groups.map(({ key, layers }, index) => {
-        progress(index / groups.length, layers[0]?.name ?? key)
+      const values = groups.map(({ key, layers }, index) => {
+        context.progress({ fraction: index / groups.length, step: layers[0]?.name ?? key })
         let moments = noMoments()
         for (const part of partsOf(network, layers)) moments = addMoments(moments, part)
         const threshold = thresholdOf(moments, 1)
@@ -56,6 +55,7 @@ export const zd = defineScore({
         for (const part of partsOf(network, layers)) above += countAbove(part, threshold)
         return { key, value: above === 0 ? 0 : -above / moments.count }
       })
+      return { values }
     },
   }),
 })

@@ -5,7 +5,7 @@ import type { TaskContext, Tasks } from '../protocol.ts'
 import { writeArtifact } from '../quantize/artifact.ts'
 import { weightError } from '../quantize/dequantize.ts'
 import { applyOption } from '../quantize/options.ts'
-import { quantizers } from '../quantize/registry.ts'
+import { compressorOf } from '../quantize/compressors.ts'
 import { contextFor } from '../quantize/weighted.ts'
 import { cachedNetwork, layerOf } from './cache.ts'
 
@@ -17,7 +17,7 @@ export async function compressLayer(
   const { option } = args
   const network = cachedNetwork(args.checkpoint, args.prepared)
   const layer = layerOf(network, args.layer)
-  const quantizer = quantizers.find(({ id }) => id === option.method)
+  const quantizer = compressorOf(option.method)
   if (!layer.compressible || !quantizer)
     throw new Fault('bad-arguments', `${layer.name} cannot be compressed with "${option.id}".`, {
       data: { file: network.path, tensor: layer.name, found: option.method },

@@ -4,6 +4,7 @@ import { exporters } from '../export/registry.ts'
 import { describeMethod, type MethodBase } from '../method.ts'
 import { preparations } from '../prepare/registry.ts'
 import type { Tasks } from '../protocol.ts'
+import { levers } from '../quantize/compressors.ts'
 import { quantizers } from '../quantize/registry.ts'
 import { scores } from '../score/registry.ts'
 
@@ -13,6 +14,7 @@ export const methods = (): Tasks['methods']['result'] => {
   return {
     methods: [
       ...all.map(describeMethod),
+      ...levers.map((lever) => ({ ...describeMethod(lever), plans: true })),
       ...quantizers.map((quantizer) => ({
         ...describeMethod(quantizer),
         plans: quantizer.twin !== undefined || quantizer.options !== undefined,

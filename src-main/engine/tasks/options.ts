@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Layer } from '../checkpoint/network.ts'
 import type { Offered } from '../export/codings/offered.ts'
 import type { Tasks } from '../protocol.ts'
-import { quantizers } from '../quantize/registry.ts'
+import { compressorOf, compressors } from '../quantize/compressors.ts'
 import { cachedNetwork } from './cache.ts'
 import { exporterOf } from './export.ts'
 
@@ -15,18 +15,21 @@ export function options({
   format,
   prepared,
   quantizer,
+  levers,
 }: Tasks['options']['args']): Tasks['options']['result'] {
-  const offered = quantizer === null ? undefined : offeredBy(quantizer)
+  const offers = [...(quantizer === null ? [] : [quantizer]), ...levers].flatMap((use) => offeredBy(use) ?? [])
+  const offered: Offered | undefined =
+    offers.length === 0 ? undefined : (layer) => offers.flatMap((offer) => offer(layer))
   return exporterOf(format).planBytes(cachedNetwork(checkpoint, prepared), undefined, offered)
 }
 
 /** The options of a quantizer with these parameters. Faults 'bad-arguments' on one that is not known and on parameters that do
  *  not fit its schema. */
 export function offeredBy({ method, parameters }: MethodUse): Offered | undefined {
-  const quantizer = quantizers.find(({ id }) => id === method)
+  const quantizer = compressorOf(method)
   if (quantizer === undefined)
     throw new Fault('bad-arguments', `There is no quantizer "${method}".`, {
-      hint: `Known: ${quantizers.map(({ id }) => id).join(', ')}.`,
+      hint: `Known: ${compressors.map(({ id }) => id).join(', ')}.`,
       data: { field: 'quantizer', found: method },
     })
   const parsed = quantizer.params.safeParse(parameters)

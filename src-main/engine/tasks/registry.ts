@@ -16,6 +16,7 @@ export const tasks: { [N in keyof Tasks]: () => Promise<Task<N>> } = {
   options: async () => (await import('./options.ts')).options,
   score: async () => (await import('./score.ts')).score,
   sensitivity: async () => (await import('./sensitivity.ts')).sensitivity,
+  depth: async () => (await import('./depth.ts')).depth,
   shootout: async () => (await import('./shootout.ts')).shootout,
   prepare: async () => (await import('./prepare.ts')).prepare,
   pieces: async () => (await import('./compress-piece.ts')).pieces,

@@ -4,11 +4,16 @@ import { segment } from '../../../src-main/engine/graph/segment.ts'
 import { flowOf } from '../../../src-main/engine/probe/flow.ts'
 import { openSession } from '../../../src-main/engine/runtime/session.ts'
 import { sumOfCosines } from '../../../src-main/engine/score/cosine.ts'
-import { measureScore, measureScores } from '../../../src-main/engine/score/measure.ts'
-import { scores } from '../../../src-main/engine/score/registry.ts'
+import { measureScores } from '../../../src-main/engine/score/measure.ts'
 import { imageData, quiet, residualNetwork } from './network.ts'
 
 const network = residualNetwork()
+
+const measureScore = async ({ method, ...args }: { method: string } & Parameters<typeof measureScores>[0]) => {
+  const [result] = await measureScores(args, [{ method, parameters: {} }], quiet)
+  if (result === undefined) throw new Error('no result')
+  return result
+}
 
 test('the stream through the blocks begins and ends where the blocks do', () => {
   expect(flowOf(network).map(({ input, output }) => [input, output])).toEqual([
@@ -20,7 +25,7 @@ test('the stream through the blocks begins and ends where the blocks do', () => 
 
 test('LIM over all batches of one pass is minus the mean cosine of each block', async () => {
   const dataset = imageData(70)
-  const result = await measureScore({ network, dataset, device: 'cpu', method: 'lim' }, quiet)
+  const result = await measureScore({ network, dataset, device: 'cpu', method: 'lim' })
   expect(result).toMatchObject({ method: 'lim', per: 'block', samples: 70 })
   const outputs = ['stem.out', 'blocks.0.out', 'blocks.1.out', 'blocks.2.out']
   if (network.graph === null) throw new Error('no graph')
@@ -43,17 +48,19 @@ test('LIM over all batches of one pass is minus the mean cosine of each block', 
   result.values.forEach(({ value }, block) => expect(value).toBeCloseTo(expected[block] ?? NaN, 5))
 })
 
-test('every registered score gives a value for each block, from one pass', async () => {
-  const results = await measureScores({ network, dataset: imageData(), device: 'cpu' }, scores, quiet)
-  expect(results.map(({ method }) => method)).toEqual(scores.map(({ id }) => id))
+const uses = ['lim', 'zd'].map((method) => ({ method, parameters: {} }))
+
+test('several scores come from one pass', async () => {
+  const results = await measureScores({ network, dataset: imageData(), device: 'cpu' }, uses, quiet)
+  expect(results.map(({ method }) => method)).toEqual(uses.map(({ method }) => method))
   for (const { values } of results) expect(values.every(({ value }) => value >= -1 && value <= 1)).toBe(true)
 })
 
 test('a score that needs data says so, and one that does not works without', async () => {
   const args = { network, dataset: null, device: 'cpu' } as const
-  await expect(measureScore({ ...args, method: 'lim' }, quiet)).rejects.toMatchObject({ code: 'bad-data' })
-  await expect(measureScore({ ...args, method: 'nothing' }, quiet)).rejects.toMatchObject({ code: 'bad-arguments' })
-  const { samples, values } = await measureScore({ ...args, method: 'zd' }, quiet)
+  await expect(measureScore({ ...args, method: 'lim' })).rejects.toMatchObject({ code: 'bad-data' })
+  await expect(measureScore({ ...args, method: 'nothing' })).rejects.toMatchObject({ code: 'bad-arguments' })
+  const { samples, values } = await measureScore({ ...args, method: 'zd' })
   expect(samples).toBe(0)
   // Normal weights: 15.9 % lie more than one deviation above the mean.
   for (const { value } of values) expect(value).toBeCloseTo(-0.159, 1)

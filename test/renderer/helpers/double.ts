@@ -239,7 +239,7 @@ export function createDouble(start: Project = emptyProject()): Double {
         })
       return change({ data: path === null ? null : made.data })
     },
-    'score.start': ({ method }) =>
+    'score.start': ({ uses: [{ method } = { method: '' }] }) =>
       begin('score', 'Score layers', 'model.layers.2', () => {
         const blocks = Array.from({ length: 8 }, (_, i) => ({ key: String(i), value: 0.2 + ((i * 37) % 11) / 10 }))
         const values =
