@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { type Methods, optionSchema, plainMethods } from '../../src-preload/contract/plan.ts'
+import { type Methods, type Option, optionSchema, plainMethods } from '../../src-preload/contract/plan.ts'
 import { quantizers } from '../engine/quantize/registry.ts'
 import { readProbe, saveProbe } from '../store/probes.ts'
 import { canonicalJson } from '../store/recipes.ts'
@@ -16,20 +17,27 @@ const candidatesSchema = z.object({
 /** What can be done to each layer, and the bytes it then takes in the exported file. */
 export type Candidates = z.infer<typeof candidatesSchema>
 
+/** An option that a recipe names for a layer. */
+export interface Named {
+  layer: string
+  option: Option
+}
+
 const known = new WeakMap<OpenProject, Map<string, Candidates>>()
 const asked = new WeakMap<OpenProject, Map<string, Promise<Candidates>>>()
 
-/** What of the methods changes which options there are, and their bytes: rewritings that add or remove tensors, and a
- *  quantizer with forms of its own. '' for plain ones. */
-const shapeOf = (methods: Methods): string => {
+/** What of the methods changes which options there are, and their bytes: rewritings that add or remove tensors, a quantizer
+ *  with forms of its own, levers beside it. '' for plain ones. */
+const shapeOf = (methods: Methods, also: readonly Named[]): string => {
   const { quantizer, prepare } = methods
   const levers = layerLevers(methods)
   const own = quantizer !== null && quantizers.some(({ id, options }) => id === quantizer.method && options)
-  if (!own && prepare.length + levers.length === 0) return ''
+  const more = also.length === 0 ? '' : createHash('sha256').update(canonicalJson(also)).digest('hex')
+  const versions = levers.length + also.length > 0 ? leverVersions() : ''
+  if (!own && prepare.length + levers.length + also.length === 0) return ''
   return canonicalJson({
-    quantizer: own ? quantizer : null,
-    prepare,
-    ...(levers.length > 0 && { levers, versions: leverVersions() }),
+    ...{ quantizer: own ? quantizer : null, prepare },
+    ...(versions !== '' && { levers, more, versions }),
   })
 }
 const keyOf = (checkpoint: string, format: string, shape: string): string => `${format} ${checkpoint} ${shape}`
@@ -67,10 +75,11 @@ export async function loadCandidates(
   project: OpenProject,
   format: string,
   methods: Methods = plainMethods,
+  also: readonly Named[] = [],
 ): Promise<Candidates> {
   const subject = subjectOf(project)
   const { checkpoint } = subject.row
-  const shape = shapeOf(methods)
+  const shape = shapeOf(methods, also)
   const key = keyOf(checkpoint, format, shape)
   const running = mapOf(asked, project)
   const found = knownCandidates(project, checkpoint, format, shape) ?? running.get(key)
@@ -82,6 +91,7 @@ export async function loadCandidates(
       prepared: methods.prepare.map((use) => ({ ...use, seed: recipeSeed, file: null })), // bytes need no measurements
       quantizer: shape === '' ? null : methods.quantizer,
       levers: layerLevers(methods),
+      also: [...also],
     })
     saveProbe(project.store.write, { ...probeOf(checkpoint, format, shape), value: candidates })
     mapOf(known, project).set(key, candidates)

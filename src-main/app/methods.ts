@@ -4,7 +4,7 @@ import { Fault } from '../../src-preload/contract/fault.ts'
 import { preparations } from '../engine/prepare/registry.ts'
 import { levers as allLevers } from '../engine/quantize/compressors.ts'
 import { quantizers } from '../engine/quantize/registry.ts'
-import { layerLevers, needsData } from './recipe-methods.ts'
+import { layerLevers, needsData, REMOVE_BLOCKS } from './recipe-methods.ts'
 import type { Subject } from './projects.ts'
 
 /** Faults unless every method is known, its parameters fit its schema, and the project has what it needs. */
@@ -12,6 +12,7 @@ export function checkMethods(subject: Subject, methods: Methods): void {
   const { quantizer, prepare } = methods
   if (quantizer) check('quantizer', quantizers, quantizer)
   for (const use of layerLevers(methods)) check('lever', allLevers, use)
+  checkDepth(methods)
   for (const use of prepare) check('preparation', preparations, use)
   const uses = quantizer ? [{ method: quantizer.method, parameters: quantizer.parameters }] : []
   if (subject.dataSet !== null || !needsData(methods, uses)) return
@@ -20,6 +21,18 @@ export function checkMethods(subject: Subject, methods: Methods): void {
     hint: 'Choose data first, or a method that needs weights only.',
     data: { field: 'methods' },
   })
+}
+
+function checkDepth({ levers = [] }: Methods): void {
+  for (const { method, parameters } of levers) {
+    if (method !== REMOVE_BLOCKS) continue
+    const { most = 2, ...strangers } = parameters
+    const [stranger] = Object.keys(strangers)
+    if (stranger === undefined && Number.isInteger(most) && Number(most) >= 1 && Number(most) <= 64) continue
+    throw new Fault('bad-arguments', `Leaving blocks out: "most" is how many at most, a whole number from 1 to 64.`, {
+      data: { field: stranger ?? 'most', found: JSON.stringify(stranger === undefined ? most : parameters) },
+    })
+  }
 }
 
 function check(

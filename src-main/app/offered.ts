@@ -21,7 +21,7 @@ const chosenQuantizer = ({ quantizer }: Methods): { method: Quantizer; parameter
  *  and its twins of the plain ones; a layer that has neither keeps the plain ones. */
 export function optionsUnder<O extends Option>(options: readonly O[], methods: Methods, weighs: boolean): O[] {
   const chosen = chosenQuantizer(methods)
-  const extra = options.filter(({ method }) => leverIds.has(method))
+  const extra = leverOptions(options, weighs)
   const own = new Set(chosen?.method.options ? [chosen.method.id] : [])
   const plain = offeredOptions(
     options.filter(({ method }) => isPlainMethod(method)),
@@ -53,7 +53,20 @@ function ownOptions<O extends Option>(options: readonly O[], weighs: boolean): O
   )
 }
 
-const leverIds = new Set(allLevers.map(({ id }) => id))
+const levers = new Map(allLevers.map((method) => [method.id, method]))
+
+/** What sparsifiers and factorizers offer; without data, what needs weights alone. */
+const leverOptions = <O extends Option>(options: readonly O[], weighs: boolean): O[] =>
+  offeredOptions(
+    options.filter(({ method: id }) => {
+      const lever = levers.get(id)
+      return lever !== undefined && (weighs || lever.needs.every((need) => need === 'weights'))
+    }),
+    weighs,
+  )
+
+/** Takes something else away than bits. */
+export const isLever = ({ method }: Pick<Option, 'method'>): boolean => levers.has(method)
 
 const isPlainMethod = (method: string): boolean => method === 'rtn' || method === 'ggml' || method === 'keep'
 

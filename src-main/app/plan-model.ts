@@ -1,16 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Methods, Option, Recipe } from '../../src-preload/contract/plan.ts'
+import { type Methods, type Option, rankShareOf, type Recipe, sparsityOf } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { listEvaluationsOn } from '../store/evaluations.ts'
 import { get } from '../store/query.ts'
 import { canonicalJson, readRecipe } from '../store/recipes.ts'
 import { listVariants } from '../store/variants.ts'
 import { calibrate, type Calibration } from './calibrate.ts'
-import { type Candidates, loadCandidates } from './candidates.ts'
+import { type Candidates, loadCandidates, type Named } from './candidates.ts'
 import type { AppContext } from './context.ts'
 import { type Losses, readLosses } from './losses.ts'
-import { methodsOfRecipe } from './recipe-methods.ts'
-import { everyOption, optionsUnder } from './offered.ts'
+import { layerLevers, methodsOfRecipe, REMOVE_BLOCKS } from './recipe-methods.ts'
+import { depthChain, removalLosses } from './depth-loss.ts'
+import { everyOption, isLever, optionsUnder } from './offered.ts'
 import { canWeigh, planFormat, requireFormat } from './plan-format.ts'
 import { type OpenProject, type Subject, subjectOf } from './projects.ts'
 
@@ -33,6 +34,12 @@ export interface PlanModel {
   widths: number[] // ascending; 32 = keep
   calibration: Calibration
   source: string
+  /** Blocks left out of the network, and what that alone costs, before calibration. */
+  removed: number[]
+  removedLoss: number
+  removedError: number
+  /** The same with blocks left out, one more each time; empty where depth is no lever. */
+  shorter: PlanModel[]
 }
 
 interface Built {
@@ -52,7 +59,8 @@ const stampOf = (project: OpenProject): string =>
       project.store.read,
       `SELECT checkpoint, data_set, (SELECT count(*) || ' ' || total(loss) || ' ' || total(samples) FROM options) AS losses,
          (SELECT max(rowid) || ' ' || count(*) FROM evaluations) AS evaluations,
-         (SELECT max(rowid) || ' ' || count(*) FROM variants) AS variants
+         (SELECT max(rowid) || ' ' || count(*) FROM variants) AS variants,
+         (SELECT max(rowid) || ' ' || count(*) FROM probes WHERE kind = 'pair') AS pairs
        FROM projects`,
     ),
   )
@@ -61,19 +69,26 @@ const stampOf = (project: OpenProject): string =>
 export async function planModel(
   context: AppContext,
   project: OpenProject,
-  asked: { format?: string; methods?: Methods; every?: boolean } = {},
+  asked: { format?: string; methods?: Methods; every?: boolean; also?: readonly Named[] } = {},
 ): Promise<PlanModel> {
   const subject = subjectOf(project)
-  const { format = planFormat(subject), methods = subject.row.methods, every = false } = asked
-  const candidates = await loadCandidates(context, project, format, methods)
+  const { format = planFormat(subject), methods = subject.row.methods, every = false, also = [] } = asked
+  const candidates = await loadCandidates(context, project, format, methods, also)
+  const chain = depthOf(methods) === 0 ? [] : depthChain(project, subject).slice(1, 1 + depthOf(methods))
+  const shorter = await Promise.all(
+    chain.map(({ removed }) =>
+      planModel(context, project, { format, methods: without(methods, removed), every, also }),
+    ),
+  )
   const models = built.get(project) ?? new Map<string, Built>()
   built.set(project, models)
-  const key = `${format} ${every} ${canonicalJson(methods)}`
+  const key = `${format} ${every} ${canonicalJson([methods, also])}`
   const version = versionOf(project)
   const known = models.get(key)
   if (known?.version === version) return known.model
   const stamp = stampOf(project)
-  const model = known?.stamp === stamp ? known.model : build(project, candidates, { format, methods, every })
+  const model =
+    known?.stamp === stamp ? known.model : { ...build(project, candidates, { format, methods, every }), shorter }
   models.set(key, { version, stamp, model })
   return model
 }
@@ -86,9 +101,30 @@ export async function recipeModel(context: AppContext, project: OpenProject, rec
   const methods = methodsOfRecipe(recipe)
   const model = await planModel(context, project, { format, methods })
   const offered = new Map(model.layers.map(({ name, options }) => [name, new Set(options.map(({ id }) => id))]))
-  const isOffered = recipe.layers.every(({ name, option }) => offered.get(name)?.has(option.id) ?? true)
-  return isOffered ? model : planModel(context, project, { format, methods, every: true })
+  const missing = recipe.layers.filter(({ name, option }) => !(offered.get(name)?.has(option.id) ?? true))
+  if (missing.length === 0) return model
+  // Levers are named by the options alone: their bytes follow from their parameters.
+  const also = missing.flatMap(({ name, option }) => (isLever(option) ? [{ layer: name, option }] : []))
+  return planModel(context, project, { format, methods, also, every: true })
 }
+
+/** Blocks that may be left out under these methods. */
+export function depthOf({ levers = [] }: Methods): number {
+  const use = levers.find(({ method }) => method === REMOVE_BLOCKS)
+  return use === undefined ? 0 : Number(use.parameters.most ?? 2)
+}
+
+/** Methods of a network with these blocks left out: first of all rewritings, with no lever for more. */
+function without(methods: Methods, removed: readonly number[]): Methods {
+  const use = { method: REMOVE_BLOCKS, parameters: { blocks: [...removed] } }
+  return { ...methods, prepare: [use, ...methods.prepare], levers: layerLevers(methods) }
+}
+
+/** Blocks that a recipe leaves out. */
+export const removedBy = ({ prepare }: Methods): number[] =>
+  prepare.flatMap(({ method, parameters }) =>
+    method === REMOVE_BLOCKS && Array.isArray(parameters.blocks) ? parameters.blocks.map(Number) : [],
+  )
 
 function build(
   project: OpenProject,
@@ -113,7 +149,10 @@ function build(
       standardError: Float64Array.from(costs, (cost) => cost.standardError),
     }
   })
-  const widths = [...new Set(layers.flatMap((layer) => layer.options.map(({ bits }) => bits)))].sort((a, b) => a - b)
+  const plain = layers.flatMap((layer) => layer.options.filter((option) => !isLever(option)))
+  const widths = [...new Set(plain.map(({ bits }) => bits))].sort((a, b) => a - b)
+  const removed = removedBy(methods)
+  const gone = removalLosses(project, subject)(removed)
   const model: PlanModel = {
     subject,
     format,
@@ -123,6 +162,7 @@ function build(
     widths,
     calibration: calibrate([], losses.priorDeviation),
     source: losses.source,
+    ...{ removed, removedLoss: gone.loss, removedError: gone.standardError, shorter: [] },
   }
   model.calibration = calibrate(measuredPoints(project, subject, losses, methods), losses.priorDeviation)
   return model
@@ -147,6 +187,12 @@ export function measuredLosses(project: OpenProject, subject: Subject): Map<stri
   return found
 }
 
+/** How weights are rounded, whatever is left out. */
+const roundingOf = ({ quantizer, prepare }: Methods): unknown => ({
+  quantizer,
+  prepare: prepare.filter(({ method }) => method !== REMOVE_BLOCKS),
+})
+
 /** Of every format: what a layer's option costs does not depend on the file around it. */
 function measuredPoints(
   project: OpenProject,
@@ -155,13 +201,16 @@ function measuredPoints(
   methods: Methods,
 ): { predicted: number; measured: number }[] {
   const measured = measuredLosses(project, subject)
+  const removal = removalLosses(project, subject)
+  const own = roundingOf(methods)
   const points = listVariants(project.store.read).flatMap((variant) => {
     const loss = measured.get(variant.id)
     const recipe = loss === undefined ? null : readRecipe(project.store.read, { id: variant.recipeId })
     if (loss === undefined || !recipe || recipe.checkpoint.fingerprint !== subject.row.checkpoint) return []
     const costs = recipe.layers.map(({ name, option }) => losses.of(name, option).loss)
-    const predicted = costs.reduce((sum, cost) => sum + cost, 0)
-    return [{ predicted, measured: loss, alike: isDeepStrictEqual(methodsOfRecipe(recipe), methods) }]
+    const gone = removal(removedBy(methodsOfRecipe(recipe))).loss
+    const predicted = costs.reduce((sum, cost) => sum + cost, gone)
+    return [{ predicted, measured: loss, alike: isDeepStrictEqual(roundingOf(methodsOfRecipe(recipe)), own) }]
   })
   // Another quantizer is off by another factor: its points count only while there are none of this one.
   const alike = points.filter((point) => point.alike)
@@ -199,16 +248,22 @@ export interface Total {
   bytes: number // of the exported file
   averageBits: number // option bits per compressible weight
   bitsPerWeight: number // with scales, zero points and graph overhead
+  sparsity: number // share of the weights that are zero
+  rankShare: number // of the full ranks
   loss: number // nats, before calibration
   standardError: number
 }
 
 export function total(model: PlanModel, choice: Int32Array): Total {
-  let [layerBytes, codeBits, weights, loss, standardError] = [0, 0, 0, 0, 0]
+  let [layerBytes, codeBits, weights, zeros, ranks] = [0, 0, 0, 0, 0]
+  let { removedLoss: loss, removedError: standardError } = model
   for (const [index, layer] of model.layers.entries()) {
     const chosen = choice[index] ?? 0
     layerBytes += layer.bytes[chosen] ?? 0
-    codeBits += (layer.options[chosen]?.bits ?? 0) * layer.parameters
+    const option = layer.options[chosen]
+    codeBits += (option?.bits ?? 0) * layer.parameters
+    zeros += (option ? sparsityOf(option) : 0) * layer.parameters
+    ranks += (option ? rankShareOf(option) : 1) * layer.parameters
     weights += layer.parameters
     loss += layer.loss[chosen] ?? 0
     standardError += layer.standardError[chosen] ?? 0 // the same samples everywhere: errors add up, they do not cancel
@@ -217,6 +272,8 @@ export function total(model: PlanModel, choice: Int32Array): Total {
     bytes: model.baseBytes + layerBytes,
     averageBits: weights > 0 ? codeBits / weights : 0,
     bitsPerWeight: weights > 0 ? (8 * layerBytes) / weights : 0,
+    sparsity: weights > 0 ? zeros / weights : 0,
+    rankShare: weights > 0 ? ranks / weights : 1,
     loss,
     standardError,
   }
@@ -229,6 +286,7 @@ export const uniformChoice = (model: PlanModel, width: number): Int32Array =>
     let best = -1
     let smallest = 0
     for (const [index, option] of options.entries()) {
+      if (isLever(option)) continue
       if (option.bits < (options[smallest]?.bits ?? Infinity)) smallest = index
       const widest = options[best]?.bits ?? -1
       const isBetter = option.bits > widest || (option.bits === widest && option.method === 'keep')

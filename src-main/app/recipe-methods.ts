@@ -21,9 +21,12 @@ export const methodsOfRecipe = ({ methods }: Pick<Recipe, 'methods'>): Methods =
 export const isPlain = ({ quantizer, prepare, levers = [] }: Methods): boolean =>
   quantizer === null && prepare.length + levers.length === 0
 
+/** The rewriting that depth is. */
+export const REMOVE_BLOCKS = 'remove-blocks'
+
 /** Levers that give layers options; depth is a matter of the whole network. */
 export const layerLevers = ({ levers = [] }: Methods): MethodUse[] =>
-  levers.filter(({ method }) => method !== 'remove-blocks')
+  levers.filter(({ method }) => method !== REMOVE_BLOCKS)
 
 /** Chosen with statistics of what flows into the layer: compressed piece by piece, in order. */
 export const isCalibrated = (option: Pick<Option, 'method' | 'parameters'>): boolean =>

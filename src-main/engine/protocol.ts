@@ -3,6 +3,7 @@ import type { MethodSummary, ScoreResult } from '../../src-preload/contract/meth
 import type { MethodUse, Option } from '../../src-preload/contract/plan.ts'
 import type { Device, DeviceId } from '../../src-preload/contract/project.ts'
 import type { Conversion, ConversionPlan, Evaluation, ExportResult } from '../../src-preload/contract/results.ts'
+import type { Xray } from '../../src-preload/contract/scores.ts'
 import type { ShootoutRow } from '../../src-preload/contract/shootout.ts'
 import type { CardRow } from './export/define.ts'
 import type { FaultShape } from '../../src-preload/contract/fault.ts'
@@ -47,12 +48,24 @@ export interface Tasks {
   devices: { args: { measure: boolean }; result: Device[] }
   /** Options of every layer with their exact bytes in `format`, and the weight-only error (relative, squared). */
   options: {
-    args: { checkpoint: string; format: string; prepared: Prepared[]; quantizer: MethodUse | null; levers: MethodUse[] }
+    args: {
+      checkpoint: string
+      format: string
+      prepared: Prepared[]
+      quantizer: MethodUse | null
+      levers: MethodUse[]
+      also: { layer: string; option: Option }[] // further options of a recipe, in forms of their own
+    }
     result: { baseBytes: number; layers: { name: string; options: (Option & { bytes: number })[] }[] }
   }
   score: {
     args: { checkpoint: string; data: DataReference | null; uses: MethodUse[]; device: DeviceId }
     result: { results: ScoreResult[] }
+  }
+  /** Channels and spectrum of one layer, and with data what flows into it. */
+  xray: {
+    args: { checkpoint: string; data: DataReference | null; layer: string; samples: number; device: DeviceId }
+    result: Xray
   }
   /** Loss of each option of the layers of one block, swapped in alone. block -1: layers outside blocks. */
   sensitivity: {
@@ -223,6 +236,7 @@ export interface TaskProgress {
   fraction: number // 0..1 of this task
   step: string
   row?: ShootoutRow // of a shoot-out: done, and worth keeping whatever happens next
+  score?: ScoreResult // of several: done, and worth keeping likewise
 }
 
 /** What a task may use from its host. */

@@ -49,6 +49,7 @@ const model = (layers: PlanLayer[]): PlanModel => ({
   widths,
   calibration: calibrate([], 0.35),
   source: 'a test',
+  ...{ removed: [], removedLoss: 0, removedError: 0, shorter: [] },
 })
 const three = model([layer('a', 8_000, 10), layer('b', 8_000, 1), layer('c', 800, 100)])
 const solve = (request: Partial<Parameters<typeof solvePlan>[1]>) =>

@@ -1,4 +1,4 @@
-import type { MethodUse } from '../../../src-preload/contract/plan.ts'
+import type { MethodUse, Option } from '../../../src-preload/contract/plan.ts'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { z } from 'zod'
 import type { Layer } from '../checkpoint/network.ts'
@@ -16,10 +16,15 @@ export function options({
   prepared,
   quantizer,
   levers,
+  also,
 }: Tasks['options']['args']): Tasks['options']['result'] {
   const offers = [...(quantizer === null ? [] : [quantizer]), ...levers].flatMap((use) => offeredBy(use) ?? [])
+  const named = new Map<string, Option[]>()
+  for (const { layer, option } of also) named.set(layer, [...(named.get(layer) ?? []), option])
   const offered: Offered | undefined =
-    offers.length === 0 ? undefined : (layer) => offers.flatMap((offer) => offer(layer))
+    offers.length + also.length === 0
+      ? undefined
+      : (layer) => [...offers.flatMap((offer) => offer(layer)), ...(named.get(layer.name) ?? [])]
   return exporterOf(format).planBytes(cachedNetwork(checkpoint, prepared), undefined, offered)
 }
 
