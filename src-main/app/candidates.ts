@@ -12,6 +12,7 @@ import { leverVersions, quantizerVersions } from './method.ts'
 
 const candidatesSchema = z.object({
   baseBytes: z.number(),
+  running: z.object({ cachePerToken: z.number(), activations: z.number(), attentionPerToken: z.number() }).nullable(),
   layers: z.array(z.object({ name: z.string(), options: z.array(optionSchema.extend({ bytes: z.number() })).min(1) })),
 })
 /** What can be done to each layer, and the bytes it then takes in the exported file. */
@@ -52,7 +53,7 @@ const probeOf = (checkpoint: string, format: string, shape: string) => ({
   data: '',
   kind: `candidates:${format}`,
   key: `${latheVersion()} ${quantizerVersions()}${shape === '' ? '' : ` ${shape}`}`,
-  version: 1,
+  version: 2,
 })
 
 /** From memory or from the store; null until `loadCandidates` was called once for this checkpoint and format. */

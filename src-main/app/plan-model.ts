@@ -38,6 +38,9 @@ export interface PlanModel {
   removed: number[]
   removedLoss: number
   removedError: number
+  running: Candidates['running'] // memory beside the weights
+  /** What measured variants lost: KL divergence against ln perplexity ratio, or against points of accuracy. */
+  qualities: { loss: number; lost: number }[]
   /** The same with blocks left out, one more each time; empty where depth is no lever. */
   shorter: PlanModel[]
 }
@@ -163,6 +166,8 @@ function build(
     calibration: calibrate([], losses.priorDeviation),
     source: losses.source,
     ...{ removed, removedLoss: gone.loss, removedError: gone.standardError, shorter: [] },
+    running: candidates.running,
+    qualities: measuredQualities(project, subject),
   }
   model.calibration = calibrate(measuredPoints(project, subject, losses, methods), losses.priorDeviation)
   return model
@@ -185,6 +190,16 @@ export function measuredLosses(project: OpenProject, subject: Subject): Map<stri
     if (evaluation.variant !== null && evaluation.part === 'evaluate' && loss) found.set(evaluation.variant, loss.value)
   }
   return found
+}
+
+function measuredQualities(project: OpenProject, subject: Subject): { loss: number; lost: number }[] {
+  if (subject.data === '') return []
+  const key = { checkpoint: subject.row.checkpoint, data: subject.data }
+  return listEvaluationsOn(project.store.read, key).flatMap(({ variant, part, metrics }) => {
+    const { klDivergence: loss, logPerplexityRatio, top1Difference } = metrics
+    const lost = logPerplexityRatio?.value ?? (top1Difference ? -top1Difference.value : undefined)
+    return variant !== null && part === 'evaluate' && loss && lost !== undefined ? [{ loss: loss.value, lost }] : []
+  })
 }
 
 /** How weights are rounded, whatever is left out. */

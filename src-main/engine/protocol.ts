@@ -6,6 +6,7 @@ import type { Conversion, ConversionPlan, Evaluation, ExportResult } from '../..
 import type { Xray } from '../../src-preload/contract/scores.ts'
 import type { ShootoutRow } from '../../src-preload/contract/shootout.ts'
 import type { CardRow } from './export/define.ts'
+import type { RunningMemory } from './graph/memory.ts'
 import type { FaultShape } from '../../src-preload/contract/fault.ts'
 
 /** Artifact of one compressed layer: a content-addressed safetensors file. */
@@ -56,7 +57,11 @@ export interface Tasks {
       levers: MethodUse[]
       also: { layer: string; option: Option }[] // further options of a recipe, in forms of their own
     }
-    result: { baseBytes: number; layers: { name: string; options: (Option & { bytes: number })[] }[] }
+    result: {
+      baseBytes: number
+      layers: { name: string; options: (Option & { bytes: number })[] }[]
+      running: RunningMemory | null
+    }
   }
   score: {
     args: { checkpoint: string; data: DataReference | null; uses: MethodUse[]; device: DeviceId }

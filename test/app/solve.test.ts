@@ -49,7 +49,8 @@ const model = (layers: PlanLayer[]): PlanModel => ({
   widths,
   calibration: calibrate([], 0.35),
   source: 'a test',
-  ...{ removed: [], removedLoss: 0, removedError: 0, shorter: [] },
+  ...{ removed: [], removedLoss: 0, removedError: 0, shorter: [], qualities: [] },
+  running: { cachePerToken: 64, activations: 1_000, attentionPerToken: 0 },
 })
 const three = model([layer('a', 8_000, 10), layer('b', 8_000, 1), layer('c', 800, 100)])
 const solve = (request: Partial<Parameters<typeof solvePlan>[1]>) =>

@@ -3,6 +3,7 @@ import { Fault } from '../../../src-preload/contract/fault.ts'
 import { z } from 'zod'
 import type { Layer } from '../checkpoint/network.ts'
 import type { Offered } from '../export/codings/offered.ts'
+import { runningMemory } from '../graph/memory.ts'
 import type { Tasks } from '../protocol.ts'
 import { compressorOf, compressors } from '../quantize/compressors.ts'
 import { cachedNetwork } from './cache.ts'
@@ -25,7 +26,8 @@ export function options({
     offers.length + also.length === 0
       ? undefined
       : (layer) => [...offers.flatMap((offer) => offer(layer)), ...(named.get(layer.name) ?? [])]
-  return exporterOf(format).planBytes(cachedNetwork(checkpoint, prepared), undefined, offered)
+  const network = cachedNetwork(checkpoint, prepared)
+  return { ...exporterOf(format).planBytes(network, undefined, offered), running: runningMemory(network) }
 }
 
 /** The options of a quantizer with these parameters. Faults 'bad-arguments' on one that is not known and on parameters that do
