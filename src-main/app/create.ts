@@ -22,7 +22,9 @@ import { infoHandlers } from './info.ts'
 import { jobHandlers } from './job.ts'
 import { methodHandlers } from './method.ts'
 import { optionHandlers } from './option.ts'
+import { notePace } from './pace.ts'
 import { planHandlers } from './plan.ts'
+import { preflightHandlers } from './preflight.ts'
 import { projectHandlers } from './project.ts'
 import { createProjects } from './projects.ts'
 import { adoptInterrupted, prepareJob } from './recover.ts'
@@ -68,6 +70,7 @@ const allHandlers = (context: AppContext): Handlers => ({
   ...shootoutHandlers(context),
   ...optionHandlers(context),
   ...planHandlers(context),
+  ...preflightHandlers(context),
   ...runHandlers(context),
   ...variantHandlers(context),
   ...evaluateHandlers(context),
@@ -97,6 +100,7 @@ export function createApp(options: AppOptions): App {
       saveJob(projects.get(order.project).store.write, { ...job, id, kind, title, args })
     },
     forget: (order) => void removeJob(projects.get(order.project).store.write, { id: order.id }),
+    timed: (order, unit, ms) => notePace(projects.get(order.project), unit, ms),
     changed: () => jobsEvent.changed(),
   })
   const jobsEvent = createJobsEvent(

@@ -3,7 +3,7 @@ import { Fault, toFault } from '../../src-preload/contract/fault.ts'
 import type { Job } from '../../src-preload/contract/job.ts'
 import { createProgress, type Progress } from './progress.ts'
 import type { Engine } from './supervisor.ts'
-import type { JobOrder, Prepare, UnitContext } from './work.ts'
+import type { JobOrder, Prepare, Unit, UnitContext } from './work.ts'
 
 /** How often a unit may be begun again after the engine died under it. */
 export const unitRetries = 3
@@ -18,6 +18,8 @@ export interface QueueOptions {
   /** Called at every change that must survive: a new state, a finished unit. */
   persist: (order: JobOrder, job: Job) => void
   forget: (order: JobOrder) => void
+  /** A unit was done in one go: what it took. */
+  timed?: (order: JobOrder, unit: Unit, ms: number) => void
   /** Called at every change somebody may want to see. */
   changed: () => void
   now?: () => number
@@ -137,8 +139,10 @@ export function createQueue(options: QueueOptions): Queue {
       }
       progress.start(index)
       show({ step: unit.step })
+      const startedAt = now()
       await unit.run(context)
       stop.signal.throwIfAborted()
+      options.timed?.(order, unit, now() - startedAt)
       progress.finish(index)
       // The unit itself is safe; how far the job is may be a second old on disk.
       const keep = now() - keptAt >= persistEveryMs

@@ -19,6 +19,7 @@ import {
   planSchema,
   recipeSchema,
 } from './plan.ts'
+import { preflightJobSchema, preflightSchema } from './preflight.ts'
 import { deviceSchema, projectSchema, recentProjectSchema } from './project.ts'
 import { conversionPlanSchema, conversionSchema, frontSchema } from './results.ts'
 import { shootoutSchema } from './shootout.ts'
@@ -101,7 +102,16 @@ export const channels = {
   'score.start': channel(z.object({ project, uses: z.array(methodUseSchema).min(1).max(64) }), jobStarted),
   'score.get': channel(z.object({ project, method: z.string() }), scoreResultSchema.nullable()),
   /** Measure each layer x option swapped in alone; stored, never measured twice. */
-  'sensitivity.start': channel(z.object({ project, samples: z.number().int().positive().optional() }), jobStarted),
+  'sensitivity.start': channel(
+    z.object({
+      project,
+      samples: z.number().int().positive().optional(),
+      every: z.boolean().default(false), // measures all options; else enough of each layer's to predict the others from
+      pairs: z.boolean().default(false), // also layers of one dependency block together
+      latency: z.boolean().default(false), // also seconds of each shape and form on this machine
+    }),
+    jobStarted,
+  ),
   /** Tries quantizers (null: all that can be) on one layer; stored, never tried twice. */
   'shootout.start': channel(
     z.object({
@@ -135,6 +145,8 @@ export const channels = {
     }),
     planSchema,
   ),
+  /** Memory, disk and time that a job will take, before it is started. */
+  'plan.preflight': channel(z.object({ project, job: preflightJobSchema }), preflightSchema),
   'run.start': channel(
     z.object({
       project,

@@ -152,6 +152,16 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
     bad: { project: 'x', samples: -1 },
     check: completes,
   },
+  'plan.preflight': {
+    good: () => ({ project, job: { kind: 'front', budgets: [{ bits: 4 }] } }),
+    bad: { project: 'x', job: { kind: 'nothing' } },
+    check: ({ memory, disk, time, fits }) => {
+      expect(memory.peakBytes).toBeGreaterThan(1e6)
+      expect(disk.freeBytes).toBeGreaterThan(0)
+      expect(time.lowSeconds).toBeLessThan(time.highSeconds)
+      expect(fits).toBe(true)
+    },
+  },
   'shootout.start': {
     good: () => ({ project, layer, methods: ['rtn'] }),
     bad: { project: 'x', layer: 'y', methods: [] },

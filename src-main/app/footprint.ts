@@ -1,0 +1,65 @@
+// How much memory a job will ask for, from sizes alone: no graph is opened for it.
+import type { CheckpointSummary } from '../../src-preload/contract/model.ts'
+import type { Subject } from './projects.ts'
+
+/** What of a job takes memory beside the programs. */
+export interface MemoryParts {
+  sessions: number // copies of the network in float32 at the same time
+  activations: number // batches whose activations live at the same time
+  kept: boolean // the activations at the blocks' borders stay in memory, see engine/score/calibration
+  hessians?: boolean // a calibrated run: those of one stage
+}
+
+/** Main, two engines with the runtime and its threads, and the kernels' memory; measured at rest and at work on small models. */
+const programsBytes = 450 * 2 ** 20
+const mostKeptBytes = 2 ** 30 // of borders, as engine/score/calibration bounds them
+const mostHessianBytes = 2 ** 30 // as engine/calibrate/collect bounds them
+
+const words = (bytes: number): string =>
+  bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.max(1, Math.round(bytes / 1e6))} MB`
+
+/** Positions that one batch takes through the network: tokens, or places of the largest feature map. */
+function positionsOf({ summary }: NonNullable<Subject['dataSet']>): number {
+  if (summary.kind === 'text') return 8 * Number(/\d+/.exec(summary.unit)?.[0] ?? 256)
+  const [width = 32, height = width] = (/(\d+)\s*[x×]\s*(\d+)/.exec(Object.values(summary.details).join(' ')) ?? [])
+    .slice(1)
+    .map(Number)
+  return 64 * width * height
+}
+
+/** Numbers a layer's input and output take at one position. */
+function widthOf({ layers, task }: CheckpointSummary): number {
+  const inner = layers.filter(({ compressible, role }) => compressible && role !== 'embed' && role !== 'head')
+  // A feature map shrinks as its channels grow: places x channels is largest at the first convolution.
+  if (task.startsWith('image-') && inner[0]?.role === 'conv') return 2 * (inner[0].shape[0] ?? 64)
+  return Math.max(64, ...inner.map(({ shape }) => shape.reduce((sum, size) => sum + size, 0)))
+}
+
+/** Bytes at the peak, and how they come about in words. */
+export function memoryOf(subject: Subject, parts: MemoryParts): { bytes: number; reason: string } {
+  const { summary } = subject.checkpoint
+  const weights = parts.sessions * 4 * summary.parameters
+  const largest = Math.max(0, ...summary.layers.map(({ parameters }) => parameters))
+  // A layer at work: its weights, its codes, and what they stand for.
+  const layer = 3 * 4 * largest
+  const batch = subject.dataSet && summary.task !== 'none' ? 4 * positionsOf(subject.dataSet) * widthOf(summary) : 0
+  const activations = parts.activations * batch
+  const kept = parts.kept ? Math.min(mostKeptBytes, (batch / 4) * Math.max(1, summary.blocks)) : 0
+  const widest = Math.max(0, ...summary.layers.map(({ shape }) => shape.slice(1).reduce((sum, size) => sum * size, 1)))
+  const hessians = parts.hessians === true ? Math.min(mostHessianBytes, 3 * 4 * widest ** 2) : 0
+  const all: [string, number][] = [
+    [`weights in float32${parts.sessions > 1 ? ` x ${parts.sessions}` : ''}`, weights],
+    ['a layer at work', layer],
+    ['activations of a batch', activations],
+    ['activations at the borders of the blocks', kept],
+    ['Hessians', hessians],
+    ['the programs', programsBytes],
+  ]
+  const counted = all.filter(([, bytes]) => bytes > 0)
+  return {
+    bytes: counted.reduce((sum, [, bytes]) => sum + bytes, 0),
+    reason: counted.map(([name, bytes]) => `${name} ${words(bytes)}`).join(' + '),
+  }
+}
+
+export const bytesInWords = words
