@@ -108,6 +108,16 @@ export interface Rounding {
   layers: string[] // whose inputs are rounded
 }
 
+/** What was left out of a network (graph/rewrites/remove-blocks.ts). */
+export interface LeftOut {
+  /** As they were numbered and named; the blocks that remain keep their numbers and names. */
+  blocks: readonly Pick<Block, 'index' | 'name'>[]
+  /** Configuration and tensors before anything was left out. */
+  whole: { config: JsonMap | null; source: TensorSource }
+  /** Why `config` cannot say what the remaining blocks compute once they are numbered anew, in words; null where it can. */
+  misfit(): string | null
+}
+
 export interface Network {
   path: string
   name: string
@@ -135,6 +145,7 @@ export interface Network {
    *  where the family has no such form. */
   cached?: () => Graph
   rounding?: readonly Rounding[]
+  leftOut?: LeftOut
   notices: string[]
   card: Record<string, string>
   files: string[] // every file the checkpoint is made of, absolute

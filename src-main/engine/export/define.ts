@@ -6,6 +6,7 @@ import type { Network } from '../checkpoint/network.ts'
 import type { Dataset } from '../data/types.ts'
 import type { MethodBase } from '../method.ts'
 import type { Artifact, TaskContext } from '../protocol.ts'
+import { cannotCloseUp, closedArguments, closedOffer, closeUp, openedPlan } from './close-up.ts'
 import { type HoldsRounding, refusesRounding } from './rounding.ts'
 import type { Offered } from './codings/offered.ts'
 
@@ -57,12 +58,17 @@ export interface Exporter<P extends z.ZodObject = z.ZodObject> extends MethodBas
   write(args: ExportArguments, context: TaskContext): Promise<Exported>
   /** Absent: it holds weights alone. */
   holdsRounding?: HoldsRounding
+  /** The file says itself what is computed; others leave that to the configuration. */
+  carriesGraph?: boolean
 }
 
-/** An exporter that refuses networks whose roundings it cannot hold, before it plans or writes anything. */
+/** An exporter that refuses networks whose roundings, or whose left-out blocks, it cannot hold before it plans or writes
+ *  anything, and closes up the numbers of blocks that remain. */
 export function defineExporter<P extends z.ZodObject>(exporter: Exporter<P>): Exporter<P> {
+  const refuses = (network: Network) =>
+    refusesRounding(exporter, network) ?? (exporter.carriesGraph === true ? null : cannotCloseUp(network))
   const check = (network: Network) => {
-    const reason = refusesRounding(exporter, network)
+    const reason = refuses(network)
     if (reason === null) return
     throw new Fault('unsupported', `${network.name} cannot be exported as ${exporter.title}: ${reason}.`, {
       data: { file: network.path, field: 'format', found: exporter.id },
@@ -70,14 +76,18 @@ export function defineExporter<P extends z.ZodObject>(exporter: Exporter<P>): Ex
   }
   return {
     ...exporter,
-    refuses: (network) => exporter.refuses(network) ?? refusesRounding(exporter, network),
-    planBytes(network, ...rest) {
+    refuses: (network) => exporter.refuses(closeUp(network)?.network ?? network) ?? refuses(network),
+    planBytes(network, parameters, offered) {
       check(network)
-      return exporter.planBytes(network, ...rest)
+      const closed = closeUp(network)
+      if (closed === null) return exporter.planBytes(network, parameters, offered)
+      const offer = offered && closedOffer(offered, network, closed)
+      return openedPlan(exporter.planBytes(closed.network, parameters, offer), closed)
     },
     async write(args, context) {
       check(args.network)
-      return exporter.write(args, context)
+      const closed = closeUp(args.network)
+      return exporter.write(closed === null ? args : closedArguments(args, closed), context)
     },
   }
 }

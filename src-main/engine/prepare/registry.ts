@@ -4,6 +4,7 @@ import { kvCache } from '../activate/kv-cache.ts'
 import { crossquant } from '../activate/crossquant.ts'
 import { intTensor } from '../activate/int-tensor.ts'
 import { intToken } from '../activate/int-token.ts'
+import { removeBlocks } from '../graph/rewrites/remove-blocks.ts'
 import { awq } from './awq.ts'
 import { clipChannels } from './clip-channels.ts'
 import type { Preparation } from './define.ts'
@@ -13,6 +14,7 @@ import { smooth } from './smooth.ts'
 
 /** Every rewriting Lathe knows, exact ones and those of activations. Adding one costs a file and a line here. */
 export const preparations: readonly Preparation[] = [
+  removeBlocks, // first: nothing is measured or changed for blocks that go
   rotate,
   awq,
   smooth,

@@ -10,7 +10,7 @@ export interface BlockFlow {
 }
 
 /** The main stream through the blocks. What crosses every border (masks, rotary tables) is not part of it. */
-export function flowOf(network: Network): BlockFlow[] {
+export function flowOf(network: Pick<Network, 'graph' | 'blocks'>): BlockFlow[] {
   const { graph, blocks } = network
   if (graph === null) return []
   const everywhere = (value: string) => blocks.length > 1 && blocks.every((block) => block.inputs.includes(value))

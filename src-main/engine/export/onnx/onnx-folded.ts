@@ -19,6 +19,7 @@ export const onnxFolded = defineExporter({
   extension: '.onnx',
   refuses: refusesGraphless,
   holdsRounding: holdsAnyRounding,
+  carriesGraph: true,
   planBytes: (network, _, offered) => planBytes(network, 'folded', offered),
   convert: convertOptions,
   write: (args, context) => exportOnnx(args, 'folded', 'onnx-folded', context),

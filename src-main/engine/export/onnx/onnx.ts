@@ -18,6 +18,7 @@ export const onnx = defineExporter({
   extension: '.onnx',
   refuses: refusesGraphless,
   holdsRounding: holdsAnyRounding,
+  carriesGraph: true,
   planBytes: (network, _, offered) => planBytes(network, 'packed', offered),
   convert: convertOptions,
   write: (args, context) => exportOnnx(args, 'packed', 'onnx', context),

@@ -26,6 +26,7 @@ export const transformersJs = defineExporter({
     return null
   },
   holdsRounding: holdsAnyRounding,
+  carriesGraph: true,
   planBytes: (network, _, offered) => planBytes(generatorNetwork(network), 'packed', offered),
   convert: convertOptions,
   write: exportTransformersJs,
