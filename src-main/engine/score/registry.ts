@@ -1,6 +1,7 @@
 import type { Score } from './define.ts'
 import { lim } from './lim.ts'
+import { luq } from './luq.ts'
 import { zd } from './zd.ts'
 
 /** Every score Lathe knows. Adding one costs a file and a line here. */
-export const scores: readonly Score[] = [lim, zd]
+export const scores: readonly Score[] = [lim, zd, luq]
