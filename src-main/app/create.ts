@@ -30,10 +30,12 @@ import { createProjects } from './projects.ts'
 import { adoptInterrupted, prepareJob } from './recover.ts'
 import { runHandlers } from './run.ts'
 import { scoreHandlers } from './score.ts'
+import { scorePlansHandlers } from './score-plans.ts'
 import { openScratch } from './scratch.ts'
 import { sensitivityHandlers } from './sensitivity.ts'
 import { shootoutHandlers } from './shootout.ts'
 import { variantHandlers } from './variant.ts'
+import { xrayHandlers } from './xray.ts'
 
 export interface AppOptions {
   /** Where what belongs to no project is kept; default: LATHE_HOME, else the platform's place. */
@@ -66,6 +68,8 @@ const allHandlers = (context: AppContext): Handlers => ({
   ...dataHandlers(context),
   ...projectHandlers(context),
   ...scoreHandlers(context),
+  ...scorePlansHandlers(context),
+  ...xrayHandlers(context),
   ...sensitivityHandlers(context),
   ...shootoutHandlers(context),
   ...optionHandlers(context),

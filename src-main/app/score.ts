@@ -1,19 +1,23 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { Fault } from '../../src-preload/contract/fault.ts'
-import type { MethodSummary } from '../../src-preload/contract/methods.ts'
+import type { MethodSummary, ScoreResult } from '../../src-preload/contract/methods.ts'
 import type { Handlers } from '../../src-preload/contract/server.ts'
 import { type MethodUse, methodUseSchema } from '../../src-preload/contract/plan.ts'
+import type { TaskProgress } from '../engine/protocol.ts'
 import type { Prepare, Unit } from '../jobs/work.ts'
 import { listScores, saveScore } from '../store/scores.ts'
+import { readStep, saveStep } from '../store/steps.ts'
 import type { AppContext } from './context.ts'
-import { type OpenProject, requireData, subjectOf } from './projects.ts'
+import { canEvaluate, type OpenProject, requireData, type Subject, subjectOf } from './projects.ts'
 import { methodsOf } from './method.ts'
 import { announce } from './snapshot.ts'
 import { startJob, verifiedSubject } from './work.ts'
 
 const scoreArgs = z.object({ uses: z.array(methodUseSchema) })
 
-async function methodOf(context: AppContext, id: string): Promise<MethodSummary> {
+/** The score of this name; Fault 'bad-arguments' with those there are. */
+export async function scoreMethod(context: AppContext, id: string): Promise<MethodSummary> {
   const methods = (await methodsOf(context)).methods.filter(({ family }) => family === 'score')
   const method = methods.find((candidate) => candidate.id === id)
   if (method) return method
@@ -23,7 +27,7 @@ async function methodOf(context: AppContext, id: string): Promise<MethodSummary>
   })
 }
 
-const storedScore = (project: OpenProject, method: string) => {
+export function storedScore(project: OpenProject, method: string): ScoreResult | null {
   const subject = subjectOf(project)
   const found = listScores(project.store.read, { checkpoint: subject.row.checkpoint, data: subject.data })
   // Sorted by data: what was measured on the project's own data comes after what needed none.
@@ -32,12 +36,22 @@ const storedScore = (project: OpenProject, method: string) => {
 
 const needsData = ({ needs }: MethodSummary): boolean => needs.some((need) => need !== 'weights')
 
+function requireActivations(project: OpenProject, subject: Subject, { title }: MethodSummary): void {
+  requireData(project, subject)
+  if (canEvaluate(subject)) return
+  throw new Fault('unsupported', `${title} needs activations, and this checkpoint holds tensors only.`, {
+    hint: 'Choose scores that need weights alone.',
+  })
+}
+
 export const scoreHandlers = (context: AppContext): Pick<Handlers, 'score.start' | 'score.get'> => ({
-  'score.start': async ({ project, uses }) => {
+  'score.start': async ({ project, uses: asked }) => {
+    const uses = [...new Map(asked.map((use) => [use.method, use])).values()] // one result is kept of each
     const methods: MethodSummary[] = []
-    for (const { method } of uses) methods.push(await methodOf(context, method))
+    for (const { method } of uses) methods.push(await scoreMethod(context, method))
     const open = context.projects.get(project)
-    if (methods.some(needsData)) requireData(open, subjectOf(open))
+    const looking = methods.find(needsData)
+    if (looking) requireActivations(open, subjectOf(open), looking)
     const [first] = methods
     const title = methods.length === 1 && first ? `Score: ${first.title}` : `${methods.length} scores`
     return startJob(context, { project, kind: 'score', title, args: { uses } })
@@ -45,7 +59,12 @@ export const scoreHandlers = (context: AppContext): Pick<Handlers, 'score.start'
   'score.get': ({ project, method }) => storedScore(context.projects.get(project), method),
 })
 
-/** Two units: the scores that look at weights alone, and those that share a pass over the data. */
+/** Of several scores, one that does not fit the network, or comes to no number, leaves the others standing. */
+const isExcused = (error: unknown): error is Fault =>
+  error instanceof Fault && (error.code === 'unsupported' || error.code === 'bad-data')
+
+/** One unit for each score that looks at weights alone, then one for those that share a pass over the data. A result is kept
+ *  as soon as it is there; a job that goes on later measures only what is missing. */
 export const prepareScore =
   (context: AppContext): Prepare =>
   async (order, unitContext) => {
@@ -53,39 +72,57 @@ export const prepareScore =
     const project = context.projects.get(order.project)
     const { subject, path } = await verifiedSubject(project, unitContext)
     const known: { use: MethodUse; method: MethodSummary }[] = []
-    for (const use of uses) known.push({ use, method: await methodOf(context, use.method) })
-    const unitOf = (chosen: typeof known, looks: boolean): Unit[] => {
-      if (chosen.length === 0) return []
+    for (const use of uses) known.push({ use, method: await scoreMethod(context, use.method) })
+    const { read, write } = project.store
+    let last: Fault | null = null
+    const stepOf = ({ use }: (typeof known)[number]): string => {
+      const text = JSON.stringify([order.id, use.method])
+      return `score-${createHash('sha256').update(text).digest('hex')}`
+    }
+    const isKept = (each: (typeof known)[number]): boolean => readStep(read, { key: stepOf(each) }) !== null
+    const unitOf = (chosen: typeof known, looks: boolean): Unit => {
       const data = looks ? requireData(project, subject) : null
-      return [
-        {
-          key: `score-${chosen.map(({ use }) => use.method).join('-')}`,
-          kind: 'score',
-          step: chosen.map(({ method }) => method.title).join(', '),
-          weight: subject.checkpoint.summary.parameters * chosen.length,
-          isDone: () => false,
-          async run({ engine, hooks }) {
-            const args = { checkpoint: path, data, uses: chosen.map(({ use }) => use), device: subject.row.device }
-            const { results } = await engine.run('score', args, hooks)
-            for (const [index, result] of results.entries())
-              saveScore(project.store.write, {
-                checkpoint: subject.row.checkpoint,
-                data: looks ? subject.data : '',
-                version: chosen[index]?.method.version ?? 0,
-                result,
-              })
-            announce(context, project)
-          },
+      const keep = (result: ScoreResult): void => {
+        const found = chosen.find(({ use }) => use.method === result.method)
+        if (!found || isKept(found)) return
+        const { version } = found.method
+        saveScore(write, { checkpoint: subject.row.checkpoint, data: looks ? subject.data : '', version, result })
+        const nothing = { run: null, file: null, sha256: null, bytes: null }
+        saveStep(write, { key: stepOf(found), task: 'score', ...nothing, result: { method: result.method } })
+        announce(context, project)
+      }
+      return {
+        key: `score-${chosen.map(({ use }) => use.method).join('-')}`,
+        kind: 'score',
+        step: chosen.map(({ method }) => method.title).join(', '),
+        weight: subject.checkpoint.summary.parameters * chosen.length * (looks ? 4 : 1),
+        isDone: () => chosen.every(isKept),
+        async run({ engine, hooks }) {
+          const progress = (update: TaskProgress): void => {
+            if (update.score) keep(update.score)
+            hooks.progress(update)
+          }
+          const missing = chosen.filter((each) => !isKept(each)).map(({ use }) => use)
+          const task = { checkpoint: path, data, uses: missing, device: subject.row.device }
+          try {
+            const { results } = await engine.run('score', task, { ...hooks, progress })
+            results.forEach(keep)
+          } catch (error) {
+            if (known.length === 1 || !isExcused(error)) throw error
+            last = error
+            hooks.notify(
+              `${missing.length === 1 ? (chosen[0]?.method.title ?? '') : 'The rest'} left out: ${error.message}`,
+            )
+          }
         },
-      ]
+      }
     }
     const looking = known.filter(({ method }) => needsData(method))
-    const units = [
-      ...unitOf(
-        known.filter((each) => !looking.includes(each)),
-        false,
-      ),
-      ...unitOf(looking, true),
-    ]
-    return { units, finish: () => uses.map(({ method }) => method).join(' ') }
+    const units = known.filter((each) => !looking.includes(each)).map((each) => unitOf([each], false))
+    if (looking.length > 0) units.push(unitOf(looking, true))
+    const finish = (): string => {
+      if (last !== null && !known.some(isKept)) throw last
+      return uses.map(({ method }) => method).join(' ')
+    }
+    return { units, finish }
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { channel } from './define.ts'
+import { followSchema } from './follow.ts'
 import { jobSchema } from './job.ts'
 import {
   chatMessageSchema,
@@ -21,7 +22,14 @@ import {
 } from './plan.ts'
 import { preflightJobSchema, preflightSchema } from './preflight.ts'
 import { deviceSchema, projectSchema, recentProjectSchema } from './project.ts'
-import { conversionPlanSchema, conversionSchema, frontSchema } from './results.ts'
+import {
+  conversionPlanSchema,
+  conversionSchema,
+  frontSchema,
+  importedFrontSchema,
+  suggestionSchema,
+} from './results.ts'
+import { scorePlansSchema, weighings, xraySchema } from './scores.ts'
 import { shootoutSchema } from './shootout.ts'
 
 const project = z.string().min(1) // folder of an open project
@@ -101,6 +109,18 @@ export const channels = {
   /** All of them in one pass over the calibration data, where they look at it. */
   'score.start': channel(z.object({ project, uses: z.array(methodUseSchema).min(1).max(64) }), jobStarted),
   'score.get': channel(z.object({ project, method: z.string() }), scoreResultSchema.nullable()),
+  /** Plans made with scores in place of measured losses, judged by the measured ones. Nothing is run. */
+  'score.plans': channel(
+    z.object({
+      project,
+      methods: z.array(z.string().max(100)).max(64),
+      budgets: z.array(budgetSchema).min(1).max(32),
+      weighing: z.enum(weighings).default('rank'),
+    }),
+    scorePlansSchema,
+  ),
+  /** Channels, spectrum and inputs of one layer; kept. */
+  'layer.xray': channel(z.object({ project, layer: z.string() }), xraySchema),
   /** Measure each layer x option swapped in alone; stored, never measured twice. */
   'sensitivity.start': channel(
     z.object({
@@ -145,6 +165,15 @@ export const channels = {
     }),
     planSchema,
   ),
+  /** What a moving hand is answered from without asking again: every plan that a budget passes through. */
+  'plan.follow': channel(
+    z.object({
+      project,
+      locked: z.record(z.string(), z.string()).default({}),
+      constraints: constraintsSchema.prefault({}),
+    }),
+    followSchema,
+  ),
   /** Memory, disk and time that a job will take, before it is started. */
   'plan.preflight': channel(z.object({ project, job: preflightJobSchema }), preflightSchema),
   'run.start': channel(
@@ -169,10 +198,35 @@ export const channels = {
     jobStarted,
   ),
   'front.get': channel(z.object({ project }), frontSchema),
-  /** Plan, run and evaluate each budget (and its uniform twin when asked), one after the other. */
+  /** Plan, run and evaluate each budget (and its uniform twin when asked), one after the other. `minutes`: what has not begun
+   *  by then is left out. */
   'front.start': channel(
-    z.object({ project, budgets: z.array(budgetSchema).min(1).max(64), uniform: z.boolean().default(true) }),
+    z.object({
+      project,
+      budgets: z.array(budgetSchema).min(1).max(64),
+      uniform: z.boolean().default(true),
+      minutes: z.number().positive().max(1e6).nullable().default(null),
+    }),
     jobStarted,
+  ),
+  /** The budgets that would tell most, most telling first, and how many of them fit the time. */
+  'front.suggest': channel(
+    z.object({
+      project,
+      points: z.number().int().min(1).max(32).default(6),
+      minutes: z.number().positive().max(1e6).nullable().default(null),
+    }),
+    suggestionSchema,
+  ),
+  /** Keeps the measured front of another project beside this one's. */
+  'front.compare': channel(z.object({ project, folder: path }), importedFrontSchema),
+  /** The same from a CSV or JSON file: label, bytes and metrics. */
+  'front.import': channel(z.object({ project, path }), importedFrontSchema),
+  'front.forget': channel(z.object({ project, id: z.string().min(1).max(100) }), nothing),
+  /** The front as a document: a picture, a table, or a page that needs nothing else. */
+  'front.export': channel(
+    z.object({ project, as: z.enum(['svg', 'csv', 'html']) }),
+    z.object({ name: z.string(), type: z.string(), text: z.string() }),
   ),
   'export.start': channel(
     z.object({

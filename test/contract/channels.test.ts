@@ -147,6 +147,16 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
     bad: { project: 'x', method: 1 },
     check: (score) => expect(score?.values.length).toBeGreaterThan(0),
   },
+  'score.plans': {
+    good: () => ({ project, methods: ['zd'], budgets: [{ bits: 4 }] }),
+    bad: { project: 'x', methods: ['zd'], budgets: [] },
+    check: ({ rows }) => expect(rows.map(({ basis }) => basis)).toEqual(['score', 'error', 'sensitivity', 'uniform']),
+  },
+  'layer.xray': {
+    good: () => ({ project, layer }),
+    bad: { project: 'x' },
+    check: (seen) => expect([seen.layer, seen.rows.count > 0]).toEqual([layer, true]),
+  },
   'sensitivity.start': {
     good: () => ({ project, samples: 8 }),
     bad: { project: 'x', samples: -1 },

@@ -6,7 +6,7 @@ import type { Network } from '../checkpoint/network.ts'
 import type { Dataset } from '../data/types.ts'
 import { collect } from '../probe/collect.ts'
 import type { TaskContext } from '../protocol.ts'
-import type { Score } from './define.ts'
+import type { Finding, Score } from './define.ts'
 import { scores } from './registry.ts'
 import { batchSizeFor, defaultSamples } from './samples.ts'
 
@@ -39,9 +39,12 @@ export async function measureScores(
   context: TaskContext,
 ): Promise<ScoreResult[]> {
   const { network, dataset, device, seed = 0 } = args
-  const wishes = uses.map(({ method, parameters }) => {
+  const excused = excuser(uses.length > 1, context)
+  const wishes = uses.flatMap(({ method, parameters }) => {
     const score = scoreOf(method)
-    return { score, parameters, values: score.values(network, parameters), run: score.start(network, parameters) }
+    const wish = () => ({ values: score.values(network, parameters), run: score.start(network, parameters) })
+    const found = excused.now(score, wish)
+    return found === null ? [] : [{ score, parameters, ...found }]
   })
   const needing = wishes.filter(({ score }) => score.needs.some((need) => need !== 'weights'))
   if (dataset === null && needing.length > 0)
@@ -78,22 +81,63 @@ export async function measureScores(
           }),
       },
     }
-    const finding = await run.finish(bench)
-    const stray = finding.values.find(({ value }) => !Number.isFinite(value))
-    if (stray)
-      throw new Fault('bad-data', `${score.title} came to ${stray.value} for ${stray.key}.`, {
-        hint: 'Look for values that are not finite in the weights or the data, or leave this score out.',
-        data: { file: network.path, tensor: stray.key, found: String(stray.value) },
-      })
+    const finding = await excused.later(score, async () => finite(score, network, await run.finish(bench)))
+    if (finding === null) continue
     const usesData = needing.some((wish) => wish.score === score)
-    results.push({
+    const result: ScoreResult = {
       method: score.id,
       per: score.per(network),
       ...finding,
       ...(Object.keys(parameters).length > 0 && { parameters }),
       samples: asked.length > 0 ? seen : usesData ? samples : 0,
       seconds: (asked.length > 0 ? passSeconds : 0) + (performance.now() - own) / 1000,
-    })
+    }
+    results.push(result)
+    // Each as soon as it is there: the next may take minutes, or fail.
+    const fraction = first + ((1 - first) * (index + 1)) / wishes.length
+    context.progress({ fraction, step: score.title, score: result })
   }
+  if (results.length === 0) excused.rethrow()
   return results
+}
+
+function finite(score: Score, network: Network, finding: Finding): Finding {
+  const stray = finding.values.find(({ value }) => !Number.isFinite(value))
+  if (!stray) return finding
+  throw new Fault('bad-data', `${score.title} came to ${stray.value} for ${stray.key}.`, {
+    hint: 'Look for values that are not finite in the weights or the data, or leave this score out.',
+    data: { file: network.path, tensor: stray.key, found: String(stray.value) },
+  })
+}
+
+/** Of several scores, one that does not fit the network or comes to no number is told and left out: the others stand. Alone,
+ *  or when none is left, its fault is the answer. */
+function excuser(several: boolean, context: TaskContext) {
+  let last: unknown = null
+  const excuse = (score: Score, error: unknown): null => {
+    const isExcused = error instanceof Fault && (error.code === 'unsupported' || error.code === 'bad-data')
+    if (!several || !isExcused) throw error
+    last = error
+    context.notify(`${score.title} was left out: ${error.message}`)
+    return null
+  }
+  return {
+    now<T>(score: Score, work: () => T): T | null {
+      try {
+        return work()
+      } catch (error) {
+        return excuse(score, error)
+      }
+    },
+    async later<T>(score: Score, work: () => Promise<T>): Promise<T | null> {
+      try {
+        return await work()
+      } catch (error) {
+        return excuse(score, error)
+      }
+    },
+    rethrow() {
+      if (last !== null) throw last
+    },
+  }
 }

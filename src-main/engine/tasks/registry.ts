@@ -15,6 +15,7 @@ export const tasks: { [N in keyof Tasks]: () => Promise<Task<N>> } = {
   devices: async () => (await import('./devices.ts')).devices,
   options: async () => (await import('./options.ts')).options,
   score: async () => (await import('./score.ts')).score,
+  xray: async () => (await import('./xray.ts')).xray,
   sensitivity: async () => (await import('./sensitivity.ts')).sensitivity,
   depth: async () => (await import('./depth.ts')).depth,
   shootout: async () => (await import('./shootout.ts')).shootout,
