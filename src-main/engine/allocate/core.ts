@@ -1,5 +1,6 @@
 import type { Fronts } from './hull.ts'
 import type { Relaxation } from './relaxation.ts'
+import { bestStart } from './start.ts'
 
 /** A layer whose choice is still open around the relaxation. Efficiencies are of its nearest hull steps. */
 interface Candidate {
@@ -30,7 +31,7 @@ export interface CoreResult {
  *  and is dropped when that is no better than the best complete choice. `limit` bounds the comparisons made. */
 export function completeExactly(fronts: Fronts, relaxed: Relaxation, slack: number, limit: number): CoreResult {
   const tolerance = Math.abs(relaxed.loss) * 2 ** -46
-  const start = bestSingleMove(fronts, relaxed, slack)
+  const start = bestStart(fronts, relaxed, slack)
   let best = start.loss // loss relative to the relaxed choice, <= 0
   let found: { stage: number; index: number } | null = null
 
@@ -142,25 +143,6 @@ function remainingSteps(candidates: Candidate[]): [Float64Array, Float64Array] {
     downs[k] = Math.min(downs[k + 1] ?? Infinity, candidates[k]?.down ?? Infinity)
   }
   return [ups, downs]
-}
-
-/** The best change of one layer that fits the slack: a first complete choice to measure against. */
-function bestSingleMove(
-  fronts: Fronts,
-  { at }: Relaxation,
-  slack: number,
-): { loss: number; chosen: Map<number, number> } {
-  const { first, vertex, bytes, loss } = fronts
-  let [best, bestLayer, bestOption] = [0, -1, -1]
-  for (let layer = 0; layer < fronts.layers; layer++) {
-    const current = vertex[at[layer] ?? 0] ?? 0
-    for (let option = current + 1; option < (first[layer + 1] ?? 0); option++) {
-      if ((bytes[option] ?? 0) - (bytes[current] ?? 0) > slack) break
-      const change = (loss[option] ?? 0) - (loss[current] ?? 0)
-      if (change < best) [best, bestLayer, bestOption] = [change, layer, option]
-    }
-  }
-  return { loss: best, chosen: bestLayer < 0 ? new Map() : new Map([[bestLayer, bestOption]]) }
 }
 
 function walkBack(stages: Stage[], stage: number, index: number): Map<number, number> {

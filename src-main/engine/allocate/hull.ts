@@ -1,7 +1,7 @@
-import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Choices } from './define.ts'
 
 /** All layers' options without the dominated ones, bytes rising and loss falling, and the lower convex hull of each.
+ *  Expects checked layers (limits.ts). With bytes and loss exchanged it serves the search for the fewest bytes.
  *  Sinha & Zoltners 1979, "The multiple-choice knapsack problem", sections 2 and 3. */
 export interface Fronts {
   layers: number
@@ -29,7 +29,7 @@ export function frontsOf(layers: readonly Choices[]): Fronts {
   }
   let [options, vertices] = [0, 0]
   layers.forEach((layer, i) => {
-    options = addFront(fronts, layer, i, options)
+    options = addFront(fronts, layer, options)
     fronts.first[i + 1] = options
     vertices = addHull(fronts, fronts.first[i] ?? 0, options, vertices)
     fronts.firstVertex[i + 1] = vertices
@@ -37,19 +37,12 @@ export function frontsOf(layers: readonly Choices[]): Fronts {
   return fronts
 }
 
-function addFront(fronts: Fronts, layer: Choices, index: number, begin: number): number {
+function addFront(fronts: Fronts, layer: Choices, begin: number): number {
   const { bytes, loss, original } = fronts
   const count = layer.bytes.length
-  if (count === 0 || layer.loss.length !== count)
-    throw new Fault('bad-arguments', `Layer ${index} of the plan has ${count} sizes and ${layer.loss.length} losses.`)
   for (let option = 0; option < count; option++) {
-    const size = layer.bytes[option] ?? NaN
-    const value = layer.loss[option] ?? NaN
-    if (!Number.isFinite(size) || !Number.isFinite(value) || size < 0)
-      throw new Fault(
-        'bad-arguments',
-        `Layer ${index} of the plan: option ${option} has ${size} bytes and loss ${value}.`,
-      )
+    const size = layer.bytes[option] ?? 0
+    const value = layer.loss[option] ?? 0
     let at = begin + option // insertion sort: a dozen options
     while (at > begin && before(size, value, bytes[at - 1] ?? 0, loss[at - 1] ?? 0)) {
       bytes[at] = bytes[at - 1] ?? 0
