@@ -1,7 +1,9 @@
 import type { Score } from './define.ts'
 import { lim } from './lim.ts'
 import { luq } from './luq.ts'
+import { qvlm } from './qvlm.ts'
+import { welore } from './spectrum/welore.ts'
 import { zd } from './zd.ts'
 
 /** Every score Lathe knows. Adding one costs a file and a line here. */
-export const scores: readonly Score[] = [lim, zd, luq]
+export const scores: readonly Score[] = [lim, zd, luq, qvlm, welore]
