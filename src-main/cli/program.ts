@@ -69,6 +69,7 @@ const methodOptions = (command: Command): Command =>
   command
     .option('--quantizer <id>', 'gptq, rsq, … (see lathe methods), parameters as gptq:actOrder=true; default: nearest')
     .option('--prepare <id>', 'rewriting before rounding, parameters likewise; again for more, none for none', collect)
+    .option('--lever <id>', 'a sparsifier, a factorizer or remove-blocks:most=2 beside bits; again for more', collect)
     .option('--samples <n>', 'calibration samples of methods that need them', whole(1, 1_000_000))
 
 export function buildProgram(): Command {
@@ -95,6 +96,20 @@ export function buildProgram(): Command {
     .option(data, dataHelp)
     .option('--bits <average>', 'budget: as many bytes as this width for all layers', bits)
     .option('--bytes <size>', 'budget: size of the exported file in bytes', number(1, Number.MAX_SAFE_INTEGER))
+    .option('--loss <nats>', 'budget: the smallest file with at most this predicted KL divergence', number(0, 1e9))
+    .option('--lose <percent>', 'budget: the smallest file that loses at most so much of its accuracy', number(0, 100))
+    .option('--per-second <n>', 'budget: at least so many samples or tokens a second here', number(0, 1e12))
+    .option(
+      '--memory <bytes>',
+      'budget: weights, cache and activations fit in this',
+      number(1, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--context <tokens>', 'with --memory: length of the context', whole(1, 100_000_000))
+    .option('--floor <layer=bits>', 'at least so many bits where a name holds this; again for more', collect)
+    .option('--ceiling <layer=bits>', 'at most so many bits, likewise', collect)
+    .option('--alike <part>', 'layers whose names hold this get the same option; again for more', collect)
+    .option('--keep-block <n>', 'this block is not removed; again for more', collect)
+    .option('--max-loss <nats>', 'refuse a plan with more predicted KL divergence', number(0, 1e9))
     .option('--uniform', 'one width for all layers')
     .option('--format <id>', formatHelp)
     .option('--out <file>', 'write the recipe here')
@@ -114,7 +129,11 @@ export function buildProgram(): Command {
     .option('--points <n>', 'measured plans', whole(1, 64), 6)
     .option('--no-uniform', 'leave the uniform widths out')
     .option('--format <id>', formatHelp)
-    .option('--html <file>', 'write a page with the chart')
+    .option('--suggest', 'measure where it tells most, instead of evenly over --bits')
+    .option('--minutes <n>', 'begin no further plan after so many minutes', number(0.01, 1_000_000))
+    .option('--html <file>', 'write a page with the chart, its tables and where the numbers come from')
+    .option('--svg <file>', 'write the chart')
+    .option('--csv <file>', 'write all points')
     .action(front)
   methodVerb('compress <model>', 'plan, run, evaluate and export in one')
     .requiredOption(data, dataHelp)

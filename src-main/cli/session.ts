@@ -23,6 +23,7 @@ export interface CommonOptions {
   /** How to round, and what to do before; see methodOptions of program.ts. */
   quantizer?: string
   prepare?: string[]
+  lever?: string[]
   samples?: number
 }
 

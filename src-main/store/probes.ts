@@ -51,3 +51,9 @@ export function readProbes<S extends z.ZodType>(
     rows.map((row) => [row.key, fromJson(schema, row.value, { db, field: `probes.value (${args.kind})` })]),
   )
 }
+
+/** Whether there was one. */
+export const removeProbe = (db: WriteDb, args: ProbeKey): boolean =>
+  run(db, 'DELETE FROM probes WHERE checkpoint = :checkpoint AND data = :data AND kind = :kind AND key = :key', {
+    ...args,
+  }) > 0

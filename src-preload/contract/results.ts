@@ -77,14 +77,61 @@ export const measuredPointSchema = frontPointSchema.extend({
   predictedLoss: z.number().nullable(),
   metrics: z.record(z.string(), metricSchema),
   pinned: z.boolean(),
+  seconds: z.number().nullable(), // a sample took during the evaluation, on the device that judged it
+  memory: z.number().nullable(), // bytes at the peak; null: was not measured
 })
+
+/** What a plan can spend: widths of codes, zeros, rank, blocks. */
+export const levers = ['bits', 'sparsity', 'rank', 'depth'] as const
+export type Lever = (typeof levers)[number]
+
+/** A front of somewhere else, to compare with: another project's, or a file's. */
+export const importedPointSchema = z.object({
+  label: z.string(),
+  bytes: z.number(),
+  averageBits: z.number().nullable(),
+  kind: z.enum(['original', 'planned', 'uniform']),
+  metrics: z.record(z.string(), metricSchema),
+})
+export const importedFrontSchema = z.object({
+  id: z.string(),
+  title: z.string(),
+  from: z.string(), // folder or file
+  checkpoint: z.string().nullable(), // fingerprint; null: not said
+  data: z.string().nullable(), // likewise
+  addedAt: z.string(),
+  points: z.array(importedPointSchema).min(1),
+  notices: z.array(z.string()), // 'another checkpoint', 'judged on other data', rows that were passed over
+})
+export type ImportedPoint = z.infer<typeof importedPointSchema>
+export type ImportedFront = z.infer<typeof importedFrontSchema>
+
 /** `predicted` and `measured` are never mixed. */
 export const frontSchema = z.object({
   predicted: z.array(frontPointSchema),
   measured: z.array(measuredPointSchema),
   uniform: z.array(frontPointSchema), // predicted loss of uniform widths
+  /** Predicted with one lever alone; only of levers that have options now, and empty where bits are the only one. */
+  curves: z.array(z.object({ lever: z.enum(levers), points: z.array(frontPointSchema) })),
+  imported: z.array(importedFrontSchema),
   calibration: z.object({ factor: z.number(), spearman: z.number().nullable(), points: z.number().int() }), // predicted -> measured
+  source: z.string(), // how losses are predicted, in words
 })
 export type Front = z.infer<typeof frontSchema>
 export type MeasuredPoint = z.infer<typeof measuredPointSchema>
 export type FrontPoint = z.infer<typeof frontPointSchema>
+
+/** Budgets worth measuring next. */
+export const suggestionSchema = z.object({
+  points: z.array(
+    frontPointSchema.extend({
+      seconds: z.number(), // that compressing and measuring it will take
+      why: z.string(), // 'far from what was measured', 'the curve bends here'
+    }),
+  ),
+  seconds: z.number(), // of all, the original included where it was not measured
+  secondsOfOriginal: z.number(), // 0 where it was measured
+  from: z.string(), // where the times come from
+  left: z.number().int(), // points that were asked for and found no time
+})
+export type Suggestion = z.infer<typeof suggestionSchema>

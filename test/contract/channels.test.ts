@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { type ChannelName, channels, events, type Result } from '../../src-preload/contract/channels.ts'
@@ -14,6 +14,7 @@ let recipe: Recipe
 let variant = ''
 let conversion = ''
 let layer = ''
+let imported = ''
 const begin = async (): Promise<string> => (await call('sensitivity.start', { project, samples: 300 })).job // lasts
 
 interface Case {
@@ -200,6 +201,18 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
       expect(plan.layers.length).toBe(recipe.layers.length)
     },
   },
+  'plan.follow': {
+    good: () => ({ project, locked: { [layer]: 'keep' } }),
+    bad: { project: 'x', locked: 7 },
+    check: ({ ids, walks: [walk], scale, predict }) => {
+      const at = walk?.layers.indexOf(layer) ?? -1
+      expect(ids[walk?.start[at] ?? -1]).toBe('keep')
+      expect(walk?.group.some((group) => walk.groups[group]?.includes(at))).toBe(false)
+      expect(walk?.bytes.every((bytes) => bytes > 0)).toBe(true)
+      expect(scale.length).toBeGreaterThan(6)
+      expect(predict.length).toBeGreaterThan(5)
+    },
+  },
   'run.start': {
     good: () => ({ project, recipe, name: 'four' }),
     bad: { project: 'x', recipe: { lathe: 2 } },
@@ -227,10 +240,51 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
     check: (found) => expect(found).toEqual(recipe),
   },
   'evaluate.start': { good: () => ({ project, variant }), bad: { project: 'x', variant: 1 }, check: completes },
+  'front.suggest': {
+    good: () => ({ project, points: 2 }),
+    bad: { project: 'x', points: 0 },
+    check: ({ points, seconds, left }) => {
+      expect([points.length, left]).toEqual([2, 0])
+      expect(points.every((point) => point.why !== '' && point.bytes > 0 && point.seconds >= 0)).toBe(true)
+      expect(seconds).toBeGreaterThanOrEqual(points.reduce((sum, point) => sum + point.seconds, 0))
+    },
+  },
   'front.start': {
     good: () => ({ project, budgets: [{ bits: 3 }] }),
     bad: { project: 'x', budgets: [] },
     check: completes,
+  },
+  'front.compare': {
+    good: async () => ({ project: (await call('project.create', { checkpoint, data })).folder, folder: project }),
+    bad: { project: 'x' },
+    check: ({ points, notices, checkpoint: of }) => {
+      expect([points.length > 2, notices]).toEqual([true, []]) // same network, same data
+      expect(of).toMatch(/^[0-9a-f]{64}$/)
+    },
+  },
+  'front.import': {
+    good: () => {
+      writeFileSync(join(home, 'other.csv'), 'label,bytes,klDivergence\nother tool 4 bits,90000,0.02\n')
+      return { project, path: join(home, 'other.csv') }
+    },
+    bad: { project: 'x', path: '' },
+    check: (front) => {
+      imported = front.id
+      expect(front.points[0]).toMatchObject({ label: 'other tool 4 bits', metrics: { klDivergence: { value: 0.02 } } })
+    },
+  },
+  'front.export': {
+    good: () => ({ project, as: 'html' }),
+    bad: { project: 'x', as: 'jpeg' },
+    check: ({ name, type, text }) => {
+      expect([name.endsWith('-front.html'), type]).toEqual([true, 'text/html'])
+      expect(text).toContain('other tool 4 bits')
+    },
+  },
+  'front.forget': {
+    good: () => ({ project, id: imported }),
+    bad: { project: 'x' },
+    check: async () => expect((await call('front.get', { project })).imported).toEqual([]),
   },
   'front.get': {
     good: () => ({ project }),

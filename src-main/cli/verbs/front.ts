@@ -1,5 +1,6 @@
+import type { Client } from '../../../src-preload/contract/client.ts'
+import type { Budget } from '../../../src-preload/contract/plan.ts'
 import type { Front } from '../../../src-preload/contract/results.ts'
-import { frontPage } from '../front-page.ts'
 import { formatBytes, formatMetric, formatTable } from '../format.ts'
 import { plainMetrics, print } from '../output.ts'
 import { type CommonOptions, openWork, withSession } from '../session.ts'
@@ -10,7 +11,11 @@ interface Options extends CommonOptions {
   bits: [number, number]
   points: number
   uniform: boolean
+  suggest?: boolean
+  minutes?: number
   html?: string
+  svg?: string
+  csv?: string
 }
 
 /** Evenly spaced budgets from low to high. */
@@ -19,20 +24,36 @@ export const spread = ([low, high]: [number, number], points: number): number[] 
     ? [low]
     : Array.from({ length: points }, (_, i) => Number((low + ((high - low) * i) / (points - 1)).toFixed(4)))
 
+const documents = ['html', 'svg', 'csv'] as const
+
 export const front = (model: string, options: Options): Promise<void> =>
   withSession(options, async (session) => {
-    checkDocument(options.html, [model, options.data])
-    const project = await openWork(session, model, options, options.data)
-    await session.finish(await session.client.call('sensitivity.start', { project: project.folder }))
-    const budgets = spread(options.bits, options.points).map((bits) => ({ bits }))
-    await session.finish(
-      await session.client.call('front.start', { project: project.folder, budgets, uniform: options.uniform }),
-    )
-    const made = await session.client.call('front.get', { project: project.folder })
-    if (options.html !== undefined) writeDocument(options.html, frontPage(project, made))
+    const { client } = session
+    for (const as of documents) checkDocument(options[as], [model, options.data])
+    const { folder: project } = await openWork(session, model, options, options.data)
+    await session.finish(await client.call('sensitivity.start', { project }))
+    const { budgets, minutes } = await budgetsOf(client, project, options)
+    if (budgets.length > 0)
+      await session.finish(await client.call('front.start', { project, budgets, uniform: options.uniform, minutes }))
+    const made = await client.call('front.get', { project })
+    for (const as of documents) {
+      const file = options[as]
+      if (file !== undefined) writeDocument(file, (await client.call('front.export', { project, as })).text)
+    }
     const measured = made.measured.map((point) => ({ ...point, metrics: plainMetrics(point.metrics) }))
     print(options, { ...made, measured }, () => frontWords(made))
   })
+
+/** Evenly spaced, or the most telling ones; of these as many as the time allows. */
+async function budgetsOf(
+  client: Client,
+  project: string,
+  { suggest = false, points, bits, minutes = null }: Omit<Options, 'minutes'> & { minutes?: number | null },
+): Promise<{ budgets: Budget[]; minutes: number | null }> {
+  if (!suggest) return { budgets: spread(bits, points).map((width) => ({ bits: width })), minutes }
+  const found = await client.call('front.suggest', { project, points, minutes })
+  return { budgets: found.points.map(({ bytes }) => ({ bytes: Math.ceil(bytes) })), minutes }
+}
 
 export function frontWords(made: Front): string {
   const task = ['perplexity', 'top1', 'sqnrDb'].find((name) => made.measured.some((point) => point.metrics[name]))

@@ -1,23 +1,14 @@
-import { Fault } from '../../../src-preload/contract/fault.ts'
-import type { Budget, Plan } from '../../../src-preload/contract/plan.ts'
+import { type Budget, type Constraints, noConstraints, type Plan } from '../../../src-preload/contract/plan.ts'
+import { type BudgetOptions, budgetOf, type ConstraintOptions, constraintsOf } from '../budget.ts'
 import { formatBytes, formatTable } from '../format.ts'
 import { print } from '../output.ts'
 import { type CommonOptions, openWork, type Session, withSession } from '../session.ts'
 import { checkDocument, writeDocument } from '../write.ts'
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, BudgetOptions, ConstraintOptions {
   data?: string
-  bits?: number
-  bytes?: number
   uniform?: boolean
   out?: string
-}
-
-/** The budget of --bits or --bytes; exactly one of them. */
-export function budgetOf(options: { bits?: number; bytes?: number }): Budget {
-  if ((options.bits === undefined) === (options.bytes === undefined))
-    throw new Fault('bad-arguments', 'Give the budget as --bits or as --bytes, one of them.')
-  return options.bits !== undefined ? { bits: options.bits } : { bytes: options.bytes as number }
 }
 
 /** Measures what the plan needs, then solves it. One width for all layers needs no measurement, only its predicted loss does. */
@@ -27,9 +18,10 @@ export async function makePlan(
   budget: Budget,
   uniform: boolean,
   measure = !uniform,
+  constraints: Constraints = noConstraints,
 ): Promise<Plan> {
   if (measure) await session.finish(await session.client.call('sensitivity.start', { project }))
-  return await session.client.call('plan.solve', { project, budget, uniform })
+  return await session.client.call('plan.solve', { project, budget, uniform, constraints })
 }
 
 export const plan = (model: string, options: Options): Promise<void> =>
@@ -38,7 +30,10 @@ export const plan = (model: string, options: Options): Promise<void> =>
     checkDocument(options.out, [model, options.data])
     const project = await openWork(session, model, options, options.data)
     const uniform = options.uniform === true
-    const made = await makePlan(session, project.folder, budget, uniform, !uniform || options.data !== undefined)
+    const names = project.checkpoint.layers.flatMap(({ name, compressible }) => (compressible ? [name] : []))
+    const constraints = constraintsOf(options, names)
+    const measures = !uniform || options.data !== undefined
+    const made = await makePlan(session, project.folder, budget, uniform, measures, constraints)
     if (options.out !== undefined) writeDocument(options.out, `${JSON.stringify(made.recipe, null, 2)}\n`)
     print(options, made, () => words(made, project.checkpoint.task !== 'none'))
   })
@@ -58,6 +53,19 @@ function words(made: Plan, canRun: boolean): string {
     ),
     '',
     `${formatBytes(predicted.bytes)} (budget ${formatBytes(made.budgetBytes)}), ${predicted.averageBits.toFixed(3)} bits a weight, ${predicted.bitsPerWeight.toFixed(3)} with all overhead`,
+    ...spentOf(made),
     `predicted ${canRun ? 'KL divergence' : 'relative weight error'} ${predicted.loss.toExponential(3)} (${predicted.lossLow.toExponential(2)} … ${predicted.lossHigh.toExponential(2)}), ${predicted.source}`,
   ].join('\n')
+}
+
+/** What else than bits is spent, and what time was predicted; nothing where there is none. */
+function spentOf({ predicted, removed }: Plan): string[] {
+  const { sparsity, rankShare, seconds } = predicted
+  const words = [
+    ...(sparsity > 0 ? [`${(100 * sparsity).toFixed(1)} % zeros`] : []),
+    ...(rankShare < 1 ? [`${(100 * rankShare).toFixed(1)} % of the rank`] : []),
+    ...(removed.length > 0 ? [`without block${removed.length === 1 ? '' : 's'} ${removed.join(', ')}`] : []),
+    ...(seconds === null ? [] : [`predicted ${(1000 * seconds).toPrecision(3)} ms a sample`]),
+  ]
+  return words.length > 0 ? [words.join(', ')] : []
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { frontPage } from '../../src-main/cli/front-page.ts'
+import { frontPage } from '../../src-main/app/front-page.ts'
 import type { Project } from '../../src-preload/contract/project.ts'
 import type { Front, MeasuredPoint } from '../../src-preload/contract/results.ts'
 
@@ -9,8 +9,10 @@ const project = {
   folder: '/p',
   name: 'p',
   device: 'cpu',
-  checkpoint: { name: hostile },
-  data: { evaluate: 800, unit: hostile, path: hostile, calibrate: 400, split: hostile },
+  checkpoint: { name: hostile, format: 'onnx', bytes: 700_000, fingerprint: 'f'.repeat(64) },
+  format: 'onnx',
+  evaluations: [],
+  data: { fingerprint: 'd'.repeat(64), evaluate: 800, unit: hostile, path: hostile, calibrate: 400, split: hostile },
 } as unknown as Project
 
 const point = (change: Partial<MeasuredPoint>): MeasuredPoint => ({
@@ -26,9 +28,12 @@ const point = (change: Partial<MeasuredPoint>): MeasuredPoint => ({
   predictedLoss: 0.012,
   metrics: { top1: { value: 0.77, low: 0.75, high: 0.79 }, [hostile]: { value: 1, low: null, high: null } },
   pinned: false,
+  seconds: 0.01,
+  memory: null,
   ...change,
 })
 
+const kl = { value: 0.03, low: null, high: null }
 const front: Front = {
   predicted: [
     { bytes: 150_000, averageBits: 6, loss: 0.001, lossLow: 0.0005, lossHigh: 0.002 },
@@ -40,7 +45,15 @@ const front: Front = {
     point({ kind: 'uniform', bytes: 110_000, loss: 0.02 }),
     point({ kind: 'original', variant: null, bytes: 700_000, loss: 0, lossLow: 0, lossHigh: 0 }),
   ],
+  curves: [{ lever: 'bits', points: [point({ bytes: 60_000, loss: 0.6 }), point({ bytes: 110_000, loss: 0.02 })] }],
+  imported: [
+    {
+      ...{ id: 'i', title: hostile, from: hostile, checkpoint: null, data: null, addedAt: '', notices: [hostile] },
+      points: [{ label: hostile, bytes: 80_000, averageBits: null, kind: 'planned', metrics: { klDivergence: kl } }],
+    },
+  ],
   calibration: { factor: 1.1, spearman: 0.95, points: 2 },
+  source: hostile,
 }
 
 /** Every tag of a page, and whether all that are opened are closed. */
@@ -74,18 +87,26 @@ test('the page holds everything itself', () => {
 
 test('a measured point is one mark inside the drawing, with its interval; the original is in the table alone', () => {
   const html = frontPage(project, front)
-  const marks = [...html.matchAll(/<circle class="(\w+)" r="5" cx="([\d.]+)" cy="([\d.]+)">/g)]
-  expect(marks.map(([, kind]) => kind)).toEqual(['planned', 'uniform'])
-  const [planned, uniform] = marks.map(([, , x, y]) => ({ x: Number(x), y: Number(y) }))
+  const chart = html.slice(0, html.indexOf('</svg>'))
+  const [circle, ...others] = [
+    ...chart.matchAll(/<circle class="planned( faded)?" r="5.5" cx="([\d.]+)" cy="([\d.]+)">/g),
+  ]
+  const diamond = /<path class="uniform faded" d="M([\d.]+) ([\d.]+)l/.exec(chart)
+  expect(others).toEqual([])
+  const planned = { x: Number(circle?.[2]), y: Number(circle?.[3]) }
+  const uniform = { x: Number(diamond?.[1]), y: Number(diamond?.[2]) }
   for (const mark of [planned, uniform]) {
-    expect(mark?.x).toBeGreaterThan(78)
-    expect(mark?.x).toBeLessThanOrEqual(880 - 24)
-    expect(mark?.y).toBeGreaterThanOrEqual(20)
-    expect(mark?.y).toBeLessThanOrEqual(460 - 52)
+    expect(mark.x).toBeGreaterThan(84)
+    expect(mark.x).toBeLessThanOrEqual(960 - 26)
+    expect(mark.y).toBeGreaterThanOrEqual(62 - 6.5)
+    expect(mark.y).toBeLessThanOrEqual(560 - 62)
   }
-  expect(uniform?.x).toBeGreaterThan(planned?.x ?? 0) // larger: further right
-  expect(uniform?.y).toBeLessThan(planned?.y ?? 0) // more loss: higher up
-  expect(html.match(/<tr>/g)).toHaveLength(1 + 3)
+  expect(uniform.x).toBeGreaterThan(planned.x) // larger: further right
+  expect(uniform.y).toBeLessThan(planned.y) // more loss: higher up
+  expect(chart.match(/<line class="bar planned"/g)).toHaveLength(1)
+  expect(chart.match(/<rect class="imported i0"/g)).toHaveLength(1 + 1) // and one in the legend
+  expect(chart.match(/<polyline class="lever bits"/g)).toHaveLength(1 + 1)
+  expect(html.match(/<tr class="faded">/g)).toHaveLength(1) // larger and more lossy than the planned one
   expect(html).not.toContain('NaN')
   expect(html).not.toContain('Infinity')
 })
@@ -95,12 +116,21 @@ test('nothing measured, no data: still a page', () => {
     predicted: [],
     uniform: [],
     measured: [],
+    curves: [],
+    imported: [],
     calibration: { factor: 1, spearman: null, points: 0 },
+    source: 'weight error only',
   }
   const html = frontPage({ ...project, data: null }, empty)
   expect(html).toContain('Nothing is predicted or measured yet.')
   expect(html).not.toContain('null')
   expect(tags(html).balanced).toBe(true)
-  const lossless = { ...front, predicted: [], measured: [point({ loss: 0, lossLow: 0, lossHigh: 0 })] }
+  const lossless = {
+    ...front,
+    predicted: [],
+    curves: [],
+    imported: [],
+    measured: [point({ loss: 0, lossLow: 0, lossHigh: 0 })],
+  }
   expect(frontPage(project, lossless)).not.toContain('NaN')
 })

@@ -1,0 +1,142 @@
+import type { Follow, Walk } from '../../src-preload/contract/follow.ts'
+import type { Constraints } from '../../src-preload/contract/plan.ts'
+import { Fault } from '../../src-preload/contract/fault.ts'
+import { curve } from '../engine/allocate/knapsack.ts'
+import type { Choices } from '../engine/allocate/define.ts'
+import { type PlanLayer, type PlanModel, total, uniformChoice } from './plan-model.ts'
+
+/** What every plan on the way must keep. */
+export interface Kept {
+  locked: Record<string, string>
+  constraints: Pick<Constraints, 'alike' | 'floors' | 'ceilings' | 'keepBlocks'>
+}
+
+interface Group extends Choices {
+  members: number[] // layers, by index
+  ids: string[] // [options]
+}
+
+/** All that is needed to follow a hand: the plans a budget passes through, and how their losses are predicted. */
+export function followOf(model: PlanModel, kept: Kept): Follow {
+  const keeps = new Set(kept.constraints.keepBlocks)
+  const models = [model, ...model.shorter.filter(({ removed }) => !removed.some((block) => keeps.has(block)))]
+  const ids = new Map<string, number>()
+  const indexOf = (id: string): number => {
+    const index = ids.get(id) ?? ids.size
+    ids.set(id, index)
+    return index
+  }
+  const walks = models.map((each) => walkOf(each, kept, indexOf))
+  return {
+    walks,
+    ids: [...ids.keys()],
+    scale: model.widths.map((bits) => ({ bits, bytes: total(model, uniformChoice(model, bits)).bytes })),
+    baseBytes: model.baseBytes,
+    predict: walks[0] ? predictions(model, walks[0], [...ids.keys()]) : [],
+    source: model.source,
+  }
+}
+
+function walkOf(model: PlanModel, kept: Kept, indexOf: (id: string) => number): Walk {
+  const groups = groupsOf(model, kept)
+  const { layer: group, option, bytes, loss } = curve(groups)
+  const at = groups.map(smallest)
+  const start = new Array<number>(model.layers.length).fill(0)
+  groups.forEach(({ members, ids }, g) => {
+    for (const member of members) start[member] = indexOf(ids[at[g] ?? 0] ?? '')
+  })
+  const steps = Array.from(group, (g, k) => ({
+    option: indexOf(groups[g]?.ids[option[k] ?? 0] ?? ''),
+    bytes: (bytes[k + 1] ?? 0) - (bytes[k] ?? 0),
+    loss: (loss[k + 1] ?? 0) - (loss[k] ?? 0),
+  }))
+  return {
+    removed: model.removed,
+    baseBytes: model.baseBytes,
+    baseLoss: model.removedLoss,
+    layers: model.layers.map(({ name }) => name),
+    groups: groups.map(({ members }) => members),
+    start,
+    startBytes: bytes[0] ?? 0,
+    startLoss: loss[0] ?? 0,
+    group: [...group],
+    option: steps.map((step) => step.option),
+    bytes: steps.map((step) => step.bytes),
+    loss: steps.map((step) => step.loss),
+  }
+}
+
+/** Layers that change together, each with the options that its locks, floors and ceilings leave. Names of layers that a
+ *  shorter network has no more are passed over. */
+function groupsOf(model: PlanModel, { locked, constraints }: Kept): Group[] {
+  const index = new Map(model.layers.map(({ name }, i) => [name, i]))
+  const grouped = new Set<number>()
+  const together = constraints.alike.flatMap((names): number[][] => {
+    const members = names.flatMap((name) => index.get(name) ?? []).filter((i) => !grouped.has(i))
+    for (const member of members) grouped.add(member)
+    return members.length > 0 ? [members] : []
+  })
+  const alone = model.layers.flatMap((_, i) => (grouped.has(i) ? [] : [[i]]))
+  return [...together, ...alone].map((members): Group => {
+    const lists = members.map((i) => allowed(model.layers[i] as PlanLayer, locked, constraints))
+    const [first = new Map<string, number>()] = lists
+    const ids = [...first.keys()].filter((id) => lists.every((list) => list.has(id)))
+    if (ids.length === 0) throw nothingLeft(members.map((i) => model.layers[i]?.name ?? ''))
+    const sums = (of: 'bytes' | 'loss'): Float64Array =>
+      Float64Array.from(ids, (id) =>
+        members.reduce((sum, i, m) => sum + (model.layers[i]?.[of][lists[m]?.get(id) ?? 0] ?? 0), 0),
+      )
+    return { members, ids, bytes: sums('bytes'), loss: sums('loss') }
+  })
+}
+
+/** Option id -> its index, of those that may be chosen. */
+function allowed(
+  { name, options }: PlanLayer,
+  locked: Kept['locked'],
+  { floors, ceilings }: Kept['constraints'],
+): Map<string, number> {
+  const lock = locked[name]
+  const [floor, ceiling] = [floors[name] ?? -Infinity, ceilings[name] ?? Infinity]
+  return new Map(
+    options.flatMap(({ id, bits }, i): [string, number][] =>
+      (lock === undefined ? bits >= floor && bits <= ceiling : id === lock) ? [[id, i]] : [],
+    ),
+  )
+}
+
+const nothingLeft = (names: string[]): Fault =>
+  new Fault('infeasible', `What is asked of ${names.join(', ')} leaves it no option.`, {
+    hint: 'Unlock it, or take its floor, its ceiling or its group away.',
+    data: { tensor: names[0] ?? '', field: 'constraints' },
+  })
+
+function smallest({ bytes, loss }: Choices): number {
+  let best = 0
+  for (let i = 1; i < bytes.length; i += 1) {
+    const [size = 0, least = 0] = [bytes[i], bytes[best]]
+    if (size < least || (size === least && (loss[i] ?? 0) < (loss[best] ?? 0))) best = i
+  }
+  return best
+}
+
+const predictionPoints = 48
+
+/** The calibrated prediction along the first walk, with the sampling errors of the plans that lie on it. */
+function predictions(model: PlanModel, walk: Walk, ids: readonly string[]): Follow['predict'] {
+  const option = model.layers.map(({ options }) => new Map(options.map(({ id }, i) => [id, i])))
+  const choice = Int32Array.from(walk.start, (id, layer) => option[layer]?.get(ids[id] ?? '') ?? 0)
+  const points: Follow['predict'] = []
+  const add = (): void => {
+    const { loss: sum, standardError } = total(model, choice)
+    if (sum > 0) points.push({ sum, ...model.calibration.predict(sum, standardError) })
+  }
+  add()
+  const every = Math.max(1, Math.floor(walk.group.length / predictionPoints))
+  walk.group.forEach((group, step) => {
+    const id = ids[walk.option[step] ?? 0] ?? ''
+    for (const layer of walk.groups[group] ?? []) choice[layer] = option[layer]?.get(id) ?? 0
+    if ((step + 1) % every === 0 || step === walk.group.length - 1) add()
+  })
+  return points.reverse() // sums rising
+}
