@@ -1,26 +1,84 @@
-import { curve, solve } from '../../src-main/engine/allocate/knapsack.ts'
+import { type Configuration, prepareConfigurations } from '../../src-main/engine/allocate/configurations.ts'
+import { FRAME_WORK, type Knapsack, prepareKnapsack } from '../../src-main/engine/allocate/knapsack.ts'
 import { realisticInstance } from '../engine/allocate/instances.ts'
-import { printTable, sideBySide } from './measure.ts'
 
-/** The slider's frame: 500 layers x 16 options in 16 ms, 5,000 in 100 ms, at another budget each round. */
+const BUDGETS = 200
+
+interface Timed {
+  what: string
+  ms: number[]
+  limitMs?: number // for the 95th percentile
+  note?: string
+}
+
+/** The slider: another budget each time on what was prepared once. 500 layers x 24 options within a frame, 5,000 layers in
+ *  100 ms, also with eight networks that leave out more and more blocks. */
 export function benchAllocate(): void {
   for (const [layers, limitMs] of [
-    [500, 16],
+    [500, 8], // half a frame: the other half paints
     [5000, 100],
   ] as const)
     for (const kind of ['varied', 'repeated', 'small'] as const) {
-      const problem = realisticInstance(kind, layers, 16, 42)
-      const least = problem.reduce((sum, { bytes }) => sum + Math.min(...bytes), 0)
-      const most = problem.reduce((sum, { bytes }) => sum + Math.max(...bytes), 0)
-      const budget = (round: number) => Math.floor(least + (most - least) * ((round + 0.5) / 41) ** 2)
+      const problem = realisticInstance(kind, layers, 24, 42)
+      const preparing = times(9, () => prepareKnapsack(problem).lossBound(Infinity))
+      const prepared = prepareKnapsack(problem)
+      const budgets = budgetsOf(prepared)
       let proven = 0
-      const rows = sideBySide(
-        [
-          { name: 'solve', limitMs, run: (round) => (proven += Number(solve(problem, budget(round)).optimal)) },
-          { name: 'curve', run: () => curve(problem) },
-        ],
-        41,
+      let gap = 0
+      const solving = times(BUDGETS, (round) => {
+        const answer = prepared.solve(budgets[round] ?? 0, FRAME_WORK)
+        proven += Number(answer.optimal)
+        gap = Math.max(gap, answer.gap / answer.loss)
+      })
+      const losses = budgets.map((bytes) => prepared.solve(bytes).loss)
+      const exactly = times(BUDGETS, (round) => prepared.solve(budgets[round] ?? 0))
+      const fewest = times(BUDGETS, (round) => prepared.fewestBytes(losses[round] ?? 0, FRAME_WORK))
+      const chained = prepareConfigurations(chain(problem))
+      const depth = times(BUDGETS, (round) =>
+        chained.solve({ objective: 'loss', maxBytes: budgets[round] ?? 0 }, FRAME_WORK),
       )
-      printTable(`allocate: ${kind}, ${layers} layers x 16 options (${proven} of 42 proven optimal)`, rows)
+      print(`allocate: ${kind}, ${layers} layers x 24 options, ${BUDGETS} budgets`, [
+        { what: 'prepare', ms: preparing },
+        { what: 'solve, frame work', ms: solving, limitMs, note: `${proven} proven, gap <= ${gap.toExponential(1)}` },
+        { what: 'solve to the end', ms: exactly },
+        { what: 'fewest bytes, frame work', ms: fewest, limitMs },
+        { what: '8 networks, frame work', ms: depth, limitMs: 2 * limitMs },
+        { what: 'curve', ms: times(9, () => prepared.curve()) },
+      ])
     }
+}
+
+const budgetsOf = ({ layers, smallestBytes }: Knapsack): number[] => {
+  const most = layers.reduce((sum, { bytes }) => sum + Math.max(...bytes), 0)
+  return Array.from({ length: BUDGETS }, (_, k) =>
+    Math.floor(smallestBytes + (most - smallestBytes) * ((k + 0.5) / BUDGETS) ** 2),
+  )
+}
+
+/** Eight networks, each without another 3 % of the layers, for about what these lose at few bits. */
+const chain = (layers: ReturnType<typeof realisticInstance>): Configuration[] =>
+  Array.from({ length: 8 }, (_, removed) => {
+    const left = Math.ceil(layers.length * (1 - 0.03 * removed))
+    const loss = layers.slice(left).reduce((sum, layer) => sum + 0.3 * (layer.loss[0] ?? 0), 0)
+    return { problem: { layers: layers.slice(0, left) }, loss, baseBytes: 0 }
+  })
+
+function times(rounds: number, run: (round: number) => unknown): number[] {
+  run(0)
+  return Array.from({ length: rounds }, (_, round) => {
+    const began = performance.now()
+    run(round)
+    return performance.now() - began
+  })
+}
+
+function print(title: string, rows: Timed[]): void {
+  console.log(`\n${title}`)
+  for (const { what, ms, limitMs, note = '' } of rows) {
+    const sorted = ms.toSorted((a, b) => a - b)
+    const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? NaN
+    const verdict = limitMs === undefined ? '' : `  limit ${limitMs} ${at(0.95) <= limitMs ? 'kept' : 'MISSED'}`
+    const number = (share: number) => at(share).toFixed(2).padStart(8)
+    console.log(`  ${what.padEnd(26)} p50 ${number(0.5)}  p95 ${number(0.95)}  max ${number(1)} ms${verdict}  ${note}`)
+  }
 }

@@ -45,6 +45,7 @@ export function completeExactly(fronts: Fronts, relaxed: Relaxation, slack: numb
   for (; k < candidates.length && loss.length > 0; k++) {
     const { layer, current } = candidates[k] as Candidate
     const options = optionsWithin(fronts, relaxed.price, layer, current, best + relaxed.price * slack)
+    if (options.length === 1) continue // since the best choice improved, the layer is settled
     work += bytes.length * options.length * options.length
     if (work > limit) break
     const up = ups[k + 1] ?? 0

@@ -64,4 +64,16 @@ test('pairs within a group are kept exactly, pairs between groups keep their sha
     // part of its loss, and enters the root of the next pair: the one error of the merge, below a tenth of that term.
     expect(Math.abs(merged.loss - expanded.loss)).toBeLessThan(0.1 * Math.abs(expanded.loss))
   }
+  // Without a pair inside a group the shares are exact here.
+  const outer = tieLayers(layers, [[0, 1]], pairs.slice(1))
+  for (const choice of [
+    [0, 0, 0],
+    [1, 0, 1],
+    [1, 1, 0],
+  ])
+    // prettier-ignore
+    expect(totalsOf(outer, Int32Array.from(choice)).loss).toBeCloseTo(
+      totalsOf({ layers, pairs: pairs.slice(1) }, outer.expand(choice)).loss,
+      10,
+    )
 })
