@@ -6,7 +6,6 @@
 //
 // The weight is computed once, when the file is loaded. Pyramid vectors have no emitter: their numbers of up to 128 bits need
 // a loop over whole numbers wider than any type of ONNX; Lathe's packed safetensors holds them.
-import { ints } from '../../graph/ir.ts'
 import { unpackBits } from '../../kernels/bits.ts'
 import { decodeScales } from '../../kernels/float16.ts'
 import type { CodedForm, CodedMatrix } from '../../quantize/codings/define.ts'
@@ -15,30 +14,11 @@ import { groupsIn } from '../../quantize/sidecar/forms.ts'
 import type { QuantizedMatrix } from '../../quantize/types.ts'
 import { emitCodes, reshapeTo } from '../onnx/emit-codes.ts'
 import { emitWeight, type WeightSlot } from '../onnx/emit-weight.ts'
-import { sameShape, type StoredMatrix, type WeightForm } from '../onnx/form.ts'
+import type { StoredMatrix, WeightForm } from '../onnx/form.ts'
 import { castTo, chain, emptyPiece, later, type Link, type Piece, type Scope } from '../onnx/scope.ts'
 import { byteTable } from '../onnx/tables.ts'
 import type { OnnxCoding } from './onnx.ts'
-
-const bytesOf = (name: string) => (m: CodedMatrix) => m.parts[name]?.data ?? new Uint8Array()
-
-/** A part as it is stored, in float32. */
-function floats(scope: Scope, piece: Piece, form: CodedForm, name: string): string {
-  const { dtype = 'float32', shape = [] } = form.parts[name] ?? {}
-  const value = later<CodedMatrix>(scope, piece, dtype, [...shape], bytesOf(name))
-  return dtype === 'float32' ? value : chain(scope, piece, value, [castTo('float32')])
-}
-
-/** From [rows, cols] in float32 to the tensor of the checkpoint. */
-function toSlot(scope: Scope, { rows, cols }: CodedForm, slot: WeightSlot): Link[] {
-  const turned = slot.order === 'cols'
-  const shape = turned ? [cols, rows] : [rows, cols]
-  return [
-    ...(turned ? [{ op: 'Transpose', attributes: { perm: ints([1, 0]) } }] : []),
-    ...(sameShape(shape, slot.shape) ? [] : [reshapeTo(scope, slot.shape)]),
-    ...(slot.dtype === 'float32' ? [] : [castTo(slot.dtype)]),
-  ]
-}
+import { bytesOf, floats, toSlot } from './onnx-parts.ts'
 
 /** [rows, blocks m] cut to [rows, cols]. */
 function columns(scope: Scope, width: number, cols: number): Link[] {

@@ -30,8 +30,7 @@ export function emitLayer(
 ): EmittedLayer {
   const piece = emptyPiece()
   if (isCodedForm(form)) {
-    emitCoded(scope, piece, slot, form, { opset, style })
-    return { piece, replaced: new Map() }
+    return { piece, replaced: emitCoded(scope, piece, slot, form, { opset, style, uses }) }
   }
   const replaced = style === 'packed' ? emitConsumers(scope, piece, slot, form, uses, opset) : null
   if (replaced !== null) return { piece, replaced }

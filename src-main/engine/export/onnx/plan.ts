@@ -63,7 +63,7 @@ export function planBytes(network: Network, style: Style, offered?: Offered): By
       const nodes = [...piece.nodes, ...[...replaced.values()].flat()]
       const made = measure(graph, nodes, piece.initializers)
       const shared = (key: string, bytes: () => number): string => {
-        const id = `${option.bits} ${option.method} ${key}`
+        const id = `${widthOf(option)} ${option.method} ${key}`
         const known = sharers.get(id) ?? { layers: new Set(), bytes: bytes() }
         known.layers.add(slot.name)
         sharers.set(id, known)
@@ -95,6 +95,10 @@ export function planBytes(network: Network, style: Style, offered?: Offered): By
   }))
   return { baseBytes: measureModel(baseGraph(graph, slots)), layers }
 }
+
+/** What decides the tables that layers share: bits of sparse and low-rank options count all their parts. */
+const widthOf = ({ bits, parameters }: Option): string =>
+  typeof parameters.width === 'number' ? `${parameters.width} ${String(parameters.pattern)}` : `${bits}`
 
 const initializersOf = (graph: Graph, name: string): Initializer[] => {
   const found = graph.initializers.get(name)

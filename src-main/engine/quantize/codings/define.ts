@@ -1,5 +1,5 @@
 import type { Option } from '../../../../src-preload/contract/plan.ts'
-import type { DataType } from '../../graph/ir.ts'
+import { bitsOf, type DataType } from '../../graph/ir.ts'
 
 /** One stored part of a coded weight; all bytes count. */
 export interface CodedPart {
@@ -35,6 +35,14 @@ export interface Coding {
 
 export const codedBytes = ({ parts }: CodedMatrix): number =>
   Object.values(parts).reduce((sum, { data }) => sum + data.byteLength, 0)
+
+/** The same before it is made. */
+export const codedFormBytes = ({ parts }: CodedForm): number =>
+  Object.values(parts).reduce(
+    (sum, { dtype, shape }) =>
+      sum + Math.ceil((shape.reduce((product, size) => product * size, 1) * bitsOf[dtype]) / 8),
+    0,
+  )
 
 /** The form of a coded weight. */
 export const codedForm = ({ parts, ...rest }: CodedMatrix): CodedForm => ({

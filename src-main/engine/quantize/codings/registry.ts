@@ -10,6 +10,7 @@ import { bipftCoding } from './bipft.ts'
 import { lr2vqCoding } from './lr2vq.ts'
 import { pvqCoding } from './pvq.ts'
 import { sidecarCoding } from './sidecar.ts'
+import { sparseCoding } from './sparse.ts'
 
 /** Every coding Lathe knows. Adding one costs a file and a line here. */
 export const codings: readonly Coding[] = [
@@ -23,6 +24,7 @@ export const codings: readonly Coding[] = [
   lr2vqCoding,
   bipftCoding,
   sidecarCoding,
+  sparseCoding,
 ]
 
 export function codingOf({ coding }: Pick<CodedMatrix, 'coding'>): Coding {

@@ -4,19 +4,13 @@
 //   zeros   U8   [rows, groups], only if affine                          left, right, steps: sidecar/factors.ts
 //   settings: bits, groupSize (0: one scale a row), symmetric, rank, factors
 import type { Option } from '../../../../src-preload/contract/plan.ts'
-import type { Arena } from '../../kernels/arena.ts'
 import { unpackBits } from '../../kernels/bits.ts'
 import { decodeScales } from '../../kernels/float16.ts'
-import { openKernel } from '../../kernels/load.ts'
 import { isRank, partsFault } from '../sidecar/check.ts'
 import { addFactors, type FactorType, factorTypes, readFactors } from '../sidecar/factors.ts'
 import { groupsIn, sidecarForm, type SidecarShape } from '../sidecar/forms.ts'
 import type { CodedMatrix, Coding } from './define.ts'
-
-interface DequantizeExports {
-  dequantizeRows(...values: number[]): void
-}
-let kernel: Arena<DequantizeExports> | null = null
+import { gridValues } from './grid-values.ts'
 
 const shapeOf = ({ settings }: Pick<CodedMatrix, 'settings'>): SidecarShape => ({
   bits: Number(settings.bits),
@@ -56,27 +50,12 @@ function gridRows(matrix: CodedMatrix, begin: number, end: number): Float32Array
   const { cols } = matrix
   const { bits, groupSize, symmetric } = shapeOf(matrix)
   const groups = groupsIn(cols, groupSize)
-  const rows = end - begin
   const first = Math.floor((begin * cols) / 8) * 8 // a byte's edge
   const stream = part(matrix, 'codes').subarray((first * bits) / 8)
   const unpacked = unpackBits(stream, bits, end * cols - first).subarray(begin * cols - first)
   const [unit = 1] = decodeScales(part(matrix, 'unit'), 'float32')
   const scale = decodeScales(part(matrix, 'scales'), 'float16').subarray(begin * groups, end * groups)
-  const arena = (kernel ??= openKernel<DequantizeExports>('dequantize'))
-  const lengths = [rows * cols, rows * groups * 4, rows * groups, rows * cols * 4]
-  const [codes = 0, scales = 0, zeros = 0, out = 0] = arena.lay(...lengths)
-  arena.bytes(codes, rows * cols).set(unpacked)
-  arena.floats(scales, rows * groups).set(scale.map((value) => value * unit))
-  if (symmetric) arena.bytes(zeros, rows * groups).fill(2 ** (bits - 1))
-  else arena.bytes(zeros, rows * groups).set(part(matrix, 'zeros').subarray(begin * groups, end * groups))
-  arena.exports.dequantizeRows(
-    codes,
-    scales,
-    zeros,
-    out,
-    rows,
-    cols,
-    groupSize === 0 ? cols : Math.min(groupSize, cols),
-  )
-  return arena.floats(out, rows * cols).slice()
+  const zeros = symmetric ? null : part(matrix, 'zeros').subarray(begin * groups, end * groups)
+  const scales = scale.map((value) => value * unit)
+  return gridValues({ codes: unpacked, scales, zeros, bits }, { rows: end - begin, cols, groupSize })
 }
