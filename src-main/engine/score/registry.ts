@@ -1,9 +1,11 @@
 import type { Score } from './define.ts'
 import { lim } from './lim.ts'
+import { lrp } from './lrp.ts'
 import { luq } from './luq.ts'
 import { qvlm } from './qvlm.ts'
 import { welore } from './spectrum/welore.ts'
 import { zd } from './zd.ts'
+import { arank } from './heads/arank.ts'
 
 /** Every score Lathe knows. Adding one costs a file and a line here. */
-export const scores: readonly Score[] = [lim, zd, luq, qvlm, welore]
+export const scores: readonly Score[] = [lim, zd, luq, qvlm, welore, arank, lrp]
