@@ -28,21 +28,41 @@ export function plainGrid(lo: number, hi: number, settings: GridSettings): { sca
   return { scale, zero: settings.symmetric ? middle : Math.min(top, roundEven(f(-lo / scale))) + 0 }
 }
 
-/** What the search tries, in order: every zero point within reach, both signs when symmetric, scales shrunk in steps. */
+/** A scale and zero point that the search tries. `tight`: 1 / the scale that just fits, of its sign. */
+export interface Candidate {
+  inverse: number
+  zero: number
+  tight: number
+  step: number
+}
+
+/** The scale shrunk by some steps; null where it is not finite. */
+export function shrunk(tight: number, step: number, zero: number, { effort }: GridSettings): Candidate | null {
+  const widened = f(1 / f(1 - f(f(f(1 - f(effort.smallest)) * step) / effort.steps)))
+  const inverse = f(tight * widened)
+  return Number.isFinite(inverse) ? { inverse, zero, tight, step } : null
+}
+
+/** What the search tries, in order: every zero point within reach, scales shrunk in steps (`stride` apart), both signs when
+ *  symmetric. */
 export function* candidates(
   lo: number,
   hi: number,
   plainZero: number,
-  { bits, symmetric, effort }: GridSettings,
-): Generator<{ inverse: number; zero: number }> {
+  settings: GridSettings,
+  stride = 1,
+): Generator<Candidate> {
+  const { bits, symmetric, effort } = settings
   const top = 2 ** bits - 1
   const from = symmetric ? plainZero : Math.max(0, plainZero - effort.reach)
   const to = symmetric ? plainZero : Math.min(top, plainZero + effort.reach)
-  for (let zero = from; zero <= to; zero++)
-    for (const sign of symmetric ? [1, -1] : [1])
-      for (let k = 0; k < effort.steps; k++) {
-        const shrink = f(1 - f(f(f(1 - f(effort.smallest)) * k) / effort.steps))
-        const inverse = f(1 / f(sign * f(tightScale(lo, hi, zero, top, sign) * shrink)))
-        if (Number.isFinite(inverse)) yield { inverse, zero }
+  for (let zero = from; zero <= to; zero++) {
+    const signs = symmetric ? [1, -1] : [1]
+    const tights = signs.map((sign) => f(sign / tightScale(lo, hi, zero, top, sign)))
+    for (let step = 0; step < effort.steps; step += stride)
+      for (const tight of tights) {
+        const candidate = shrunk(tight, step, zero, settings)
+        if (candidate) yield candidate
       }
+  }
 }

@@ -1,6 +1,8 @@
-import { errorReference, sumsReference } from './group.ref.ts'
-import { candidates, plainGrid, storedScale } from './candidates.ts'
+import { candidates, type Candidate, plainGrid, shrunk, storedScale } from './candidates.ts'
+import { lanesReference } from './group.ref.ts'
 import type { GridSettings } from './search.ts'
+
+const FEW = 4 // steps from which every second one is tried first, and then the neighbours of the best
 
 /** Plain twin of choose() in assembly/quantize.ts: the grid of one group. Scale 0 where there are only zeros. */
 export function chooseReference(
@@ -9,30 +11,35 @@ export function chooseReference(
   settings: GridSettings,
 ): { scale: number; zero: number } {
   const top = 2 ** settings.bits - 1
-  const lo = x.reduce((low, value) => Math.min(low, value), 0)
-  const hi = x.reduce((high, value) => Math.max(high, value), 0)
-  let chosen = plainGrid(lo, hi, settings)
-  if (chosen.scale === 0 || settings.effort.steps === 0) return chosen
-  let error = errorReference(x, h, chosen.scale, { zero: chosen.zero, top })
-
-  let [best, ratio, zero] = [0, 0, 0]
-  for (const candidate of candidates(lo, hi, chosen.zero, settings)) {
-    const { xu, uu } = sumsReference(x, h, candidate.inverse, { zero: candidate.zero, top })
-    const explained = ((xu / candidate.inverse) * (xu / candidate.inverse)) / uu
-    if (!(explained > best)) continue
-    best = explained
-    ratio = Math.fround(xu / uu / candidate.inverse)
-    zero = candidate.zero
+  const { steps, rounds } = settings.effort
+  let chosen = plainGrid(Math.min(0, ...x), Math.max(0, ...x), settings)
+  if (chosen.scale === 0 || steps === 0) return chosen
+  const best = { xu: 0, uu: 1, of: { inverse: 1, zero: 0, tight: 1, step: 0 } }
+  const offer = (of: Candidate | null): void => {
+    if (of === null) return
+    const { xu, uu } = lanesReference(x, h, of.inverse, { zero: of.zero, top })
+    const [own, known] = [of.inverse * of.inverse * uu, best.of.inverse * best.of.inverse * best.uu]
+    if (xu * xu * known > best.xu * best.xu * own) Object.assign(best, { xu, uu, of })
   }
-  if (best === 0) return chosen
-  for (let round = 0; round < settings.effort.rounds; round++) {
+  const stride = steps > FEW ? 2 : 1
+  for (const candidate of candidates(Math.min(0, ...x), Math.max(0, ...x), chosen.zero, settings, stride))
+    offer(candidate)
+  if (best.xu === 0) return chosen
+  const { tight, step, zero } = best.of
+  if (stride === 2)
+    for (const near of [Math.max(step - 1, 0), Math.min(step + 1, steps - 1)]) offer(shrunk(tight, near, zero, settings))
+
+  const plain = lanesReference(x, h, Math.fround(1 / chosen.scale), { zero: chosen.zero, top })
+  let error = chosen.scale * chosen.scale * plain.dd
+  let ratio = Math.fround(best.xu / best.uu / best.of.inverse)
+  for (let round = 0; round < rounds; round++) {
     const scale = storedScale(ratio, settings.scaleType)
-    const found = errorReference(x, h, scale, { zero, top })
+    const { xu, uu, dd } = lanesReference(x, h, Math.fround(1 / scale), { zero, top })
+    const found = scale * scale * dd
     if (found < error) [error, chosen] = [found, { scale, zero }]
-    const inverse = Math.fround(1 / scale)
-    const { xu, uu } = sumsReference(x, h, inverse, { zero, top })
+    else if (round > 0) break
     if (uu === 0) break
-    ratio = Math.fround(xu / uu / inverse)
+    ratio = Math.fround((xu / uu) * scale)
   }
   return chosen
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { effortOf, type GridSettings, noSearch } from '../kernels/search.ts'
+import { effortOf, type GridSettings, noSearch, type RowBlock } from '../kernels/search.ts'
 import { quantizeBlock, sharedBytes, sharedFloats } from '../kernels/pool.ts'
 import type { QuantizeContext } from './define.ts'
 import { eachBlock, notFinite, rowsPerBlock, type WeightRows } from './rows.ts'
@@ -30,13 +30,26 @@ export function quantizeToGrid(source: WeightRows, p: GridParameters, context: Q
     return quantizeGroups(source, settings, p, importance, context)
   }
   const half = run('float16')
-  const coarsest = half.scales.reduce((most, scale) => Math.max(most, Math.abs(scale)), 0)
+  let coarsest = 0
+  for (const scale of half.scales) coarsest = Math.max(coarsest, Math.abs(scale))
   const fits = coarsest === 0 || (coarsest >= HALF_MIN_NORMAL && coarsest < HALF_MAX)
   const result = fits ? half : run('float32')
-  result.scales.forEach((scale, i) => {
-    if (scale === 0) result.scales[i] = 1 // groups of zeros: any scale gives zeros
-  })
+  const { scales } = result
+  for (let i = 0; i < scales.length; i++) if (scales[i] === 0) scales[i] = 1 // groups of zeros: any scale gives zeros
   return result
+}
+
+/** Shared memory for a block, kept for the next one: fresh pages cost as much as the copying. */
+let spare: Pick<RowBlock, 'weights' | 'codes' | 'scales' | 'zeros'> | null = null
+function sharedBlock(weights: number, groups: number): NonNullable<typeof spare> {
+  if (spare === null || spare.weights.length < weights || spare.scales.length < groups)
+    spare = {
+      weights: sharedFloats(weights),
+      codes: sharedBytes(weights),
+      scales: sharedFloats(groups),
+      zeros: sharedBytes(groups),
+    }
+  return spare
 }
 
 function quantizeGroups(
@@ -55,15 +68,7 @@ function quantizeGroups(
 
   const blockRows = Math.min(rows, rowsPerBlock(cols))
   const threads = blockRows * cols < SHARE_FROM_WEIGHTS ? 1 : (context.threads ?? availableParallelism())
-  const shared =
-    threads > 1
-      ? {
-          weights: sharedFloats(blockRows * cols),
-          codes: sharedBytes(blockRows * cols),
-          scales: sharedFloats(blockRows * groups),
-          zeros: sharedBytes(blockRows * groups),
-        }
-      : null
+  const shared = threads > 1 ? sharedBlock(blockRows * cols, blockRows * groups) : null
   eachBlock(source, (weights, begin, end) => {
     const target = {
       codes: codes.subarray(begin * cols, end * cols),

@@ -66,9 +66,11 @@ test('searching never loses against the plain range on any matrix', () => {
       const p = { ...kind, bits, groupSize }
       const q = quantize(matrix, p)
       const plain = quantize(matrix, { ...p, search: 'none' })
+      // Errors are compared in float32: below its rounding, one is as good as the other.
+      const rounding = data.reduce((sum, value) => sum + value * value, 0) * 1e-12
       if (q.scaleType === plain.scaleType)
         expect(weightError(rowsOf(matrix), q).squaredError).toBeLessThanOrEqual(
-          weightError(rowsOf(matrix), plain).squaredError * (1 + 1e-12),
+          weightError(rowsOf(matrix), plain).squaredError * (1 + 1e-5) + rounding,
         )
       const back = dequantize(q).data
       expect(back).toEqual(dequantizeReference(q))

@@ -2,10 +2,29 @@
 // least-squares refit of the scale for given codes as in Gong et al. 2014 / the "optimal clipping" family:
 //   for each zero point z and each shrunk scale t:  u = clamp(round(x / t), -z, top - z)
 //   s = sum(h x u) / sum(h u^2)      explained = sum(h x u)^2 / sum(h u^2)      the largest wins
-// then s is rounded to the stored type, codes are chosen for that very s, and the true error decides.
+// (of many scales every second one first, then the neighbours of the best); then s is rounded to the stored type, codes are
+// chosen for that very s, and the true error decides.
 // [rows, cols] float32 in, codes [rows, cols], scales and zeros [rows, groups] out. Everything is per row: any split of
 // the rows among threads gives the same bytes.
-import { copyPadded, encode, errorAt, extent, hi, lo, padded, sumUU, sumXU, sums } from './shared/group'
+import {
+  copyPadded,
+  encode,
+  errorAt,
+  extent,
+  hi,
+  lo,
+  padded,
+  Plain,
+  sumDD,
+  sumOne,
+  sumPair,
+  sums,
+  sumUU,
+  sumUU2,
+  sumXU,
+  sumXU2,
+  Weighted,
+} from './shared/group'
 import { storedScale } from './shared/scale'
 
 let bits: i32 = 4
@@ -15,6 +34,11 @@ let steps: i32 = 0 // shrunk scales tried per zero point; 0: no search
 let smallest: f32 = 1 // smallest shrink factor
 let reach: i32 = 0 // zero points tried on each side
 let rounds: i32 = 0 // codes <-> scale refinements of the winner
+
+const widened = memory.data(64) // 1 / shrink factor of each step
+function widen(k: i32): f32 {
+  return load<f32>(widened + (k << 2))
+}
 
 let scale: f32 = 0
 let zero: f32 = 0
@@ -39,6 +63,8 @@ export function configure(
   smallest = newSmallest
   reach = newReach
   rounds = newRounds
+  for (let k = 0; k < steps; k++)
+    store<f32>(widened + (k << 2), 1 / (1 - ((1 - smallest) * <f32>k) / <f32>steps))
 }
 
 /** Smallest scale with which zero point z clips nothing on the side it serves. `sign` -1 mirrors the grid. */
@@ -50,7 +76,10 @@ function tightScale(z: f32, top: f32, sign: f32): f32 {
   return max<f32>(low / z, high / (top - z))
 }
 
-function choose(x: usize, h: usize, n: i32): void {
+/** Steps from which every second one is tried first, and then the neighbours of the best. */
+const FEW: i32 = 4
+
+function choose<W>(x: usize, h: usize, n: i32): void {
   const top = <f32>((1 << bits) - 1)
   const middle = <f32>(1 << (bits - 1))
   if (lo == hi) {
@@ -62,42 +91,77 @@ function choose(x: usize, h: usize, n: i32): void {
   zero = symmetric ? middle : min<f32>(top, nearest<f32>(-lo / scale))
   if (steps == 0) return
 
-  let error = errorAt(x, h, n, scale, zero, top)
-  let best: f64 = 0
-  let ratio: f32 = 0 // least-squares scale of the best candidate
-  let ratioZero: f32 = zero
+  bestXU = 0
+  bestUU = 1
+  bestInverse = 1
   const from = symmetric ? middle : max<f32>(0, zero - <f32>reach)
   const to = symmetric ? middle : min<f32>(top, zero + <f32>reach)
+  const stride = steps > FEW ? 2 : 1
   for (let z = from; z <= to; z++) {
-    for (let sign: f32 = 1; sign >= (symmetric ? <f32>-1 : <f32>1); sign -= 2) {
-      const tight = sign * tightScale(z, top, sign)
-      for (let k = 0; k < steps; k++) {
-        const inverse: f32 = 1 / (tight * (1 - ((1 - smallest) * <f32>k) / <f32>steps))
-        if (!isFinite<f32>(inverse)) continue
-        sums(x, h, n, inverse, z, top)
-        const explained = ((sumXU / inverse) * (sumXU / inverse)) / sumUU
-        if (explained > best) {
-          best = explained
-          ratio = <f32>(sumXU / sumUU / <f64>inverse)
-          ratioZero = z
-        }
-      }
+    const right: f32 = 1 / tightScale(z, top, 1)
+    if (symmetric) {
+      const left: f32 = -1 / tightScale(z, top, -1)
+      for (let k = 0; k < steps; k += stride) offerPair<W>(x, h, n, right, k, left, k, z, top)
+    } else {
+      for (let k = 0; k < steps; k += 2 * stride)
+        offerPair<W>(x, h, n, right, k, right, k + stride < steps ? k + stride : k, z, top)
     }
   }
-  if (best == 0) return
+  if (bestXU == 0) return
+  if (stride == 2) {
+    const tight = bestTight
+    const k = bestStep
+    offerPair<W>(x, h, n, tight, max<i32>(k - 1, 0), tight, min<i32>(k + 1, steps - 1), bestZero, top)
+  }
+
+  sumOne<W>(x, h, n, 1 / scale, zero, top)
+  let error = <f64>scale * <f64>scale * sumDD
+  const z = bestZero
+  let ratio = <f32>(bestXU / bestUU / <f64>bestInverse)
   for (let round = 0; round < rounds; round++) {
     const candidate = storedScale(ratio, half)
-    const candidateError = errorAt(x, h, n, candidate, ratioZero, top)
-    if (candidateError < error) {
-      error = candidateError
+    sumOne<W>(x, h, n, 1 / candidate, z, top)
+    const found = <f64>candidate * <f64>candidate * sumDD
+    if (found < error) {
+      error = found
       scale = candidate
-      zero = ratioZero
-    }
-    const inverse: f32 = 1 / candidate
-    sums(x, h, n, inverse, ratioZero, top)
+      zero = z
+    } else if (round > 0) return
     if (sumUU == 0) return
-    ratio = <f32>(sumXU / sumUU / <f64>inverse)
+    ratio = <f32>((sumXU / sumUU) * <f64>candidate)
   }
+}
+
+// The best candidate so far. It explains bestXU^2 / (bestUU bestInverse^2); candidates are compared without dividing.
+let bestXU: f64 = 0
+let bestUU: f64 = 1
+let bestInverse: f32 = 1
+let bestTight: f32 = 1 // 1 / the scale that just fits, of its sign
+let bestZero: f32 = 0
+let bestStep: i32 = 0
+
+/** Two candidates with one zero point; one that has no finite scale counts for nothing. */
+function offerPair<W>(x: usize, h: usize, n: i32, t1: f32, k1: i32, t2: f32, k2: i32, z: f32, top: f32): void {
+  const first = t1 * widen(k1)
+  const second = t2 * widen(k2)
+  const usable1 = isFinite<f32>(first)
+  const usable2 = isFinite<f32>(second)
+  if (!usable1 && !usable2) return
+  sumPair<W>(x, h, n, usable1 ? first : second, usable2 ? second : first, z, top)
+  if (usable1) offer(sumXU, sumUU, first, t1, k1, z)
+  if (usable2) offer(sumXU2, sumUU2, second, t2, k2, z)
+}
+
+function offer(xu: f64, uu: f64, inverse: f32, tight: f32, k: i32, z: f32): void {
+  const own = <f64>inverse * <f64>inverse * uu
+  const known = <f64>bestInverse * <f64>bestInverse * bestUU
+  if (!(xu * xu * known > bestXU * bestXU * own)) return
+  bestXU = xu
+  bestUU = uu
+  bestInverse = inverse
+  bestTight = tight
+  bestZero = z
+  bestStep = k
 }
 
 /** scratch: 9 bytes a padded element (weights, importance, codes). Returns the flat index of the first weight that is
@@ -116,25 +180,40 @@ export function quantizeRows(
   const top = <f32>((1 << bits) - 1)
   const scratchH = scratch + (padded(groupSize) << 2)
   const spare = scratchH + (padded(groupSize) << 2)
+  const plain = allOnes(h, cols)
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < cols; c += groupSize) {
       const n = min<i32>(groupSize, cols - c)
       const source = x + ((<usize>r * cols + c) << 2)
-      copyPadded(scratch, source, n)
-      copyPadded(scratchH, h + (c << 2), n)
-      extent(scratch, n)
+      let at = source
+      let weights = h + (c << 2)
+      if (n & 15) {
+        copyPadded(scratch, source, n)
+        at = scratch
+        if (!plain) {
+          copyPadded(scratchH, weights, n)
+          weights = scratchH
+        }
+      }
+      extent(at, n)
       if (!isFinite<f32>(lo) || !isFinite<f32>(hi)) return firstBad(source, n) + r * cols + c
-      choose(scratch, scratchH, n)
+      if (plain) choose<Plain>(at, weights, n)
+      else choose<Weighted>(at, weights, n)
       store<f32>(scales, scale)
       store<u8>(zeros, <u8>zero)
       const target = codes + <usize>r * cols + c
       if (scale == 0) memory.fill(target, <u8>zero, n)
-      else encode(scratch, n, scale, zero, top, spare, target)
+      else encode(at, n, scale, zero, top, n & 15 ? spare : target, target)
       scales += 4
       zeros++
     }
   }
   return -1
+}
+
+function allOnes(h: usize, n: i32): bool {
+  for (let i = 0; i < n; i++) if (load<f32>(h + (i << 2)) != 1) return false
+  return true
 }
 
 function firstBad(x: usize, n: i32): i32 {

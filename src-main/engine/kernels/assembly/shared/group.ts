@@ -7,6 +7,9 @@ export let lo: f32 = 0 // min(x, 0)
 export let hi: f32 = 0 // max(x, 0)
 export let sumXU: f64 = 0 // sum of h * (x * inverse) * u, u = code - zero
 export let sumUU: f64 = 0 // sum of h * u * u
+export let sumXU2: f64 = 0 // the same of a second grid
+export let sumUU2: f64 = 0
+export let sumDD: f64 = 0 // sum of h * (x * inverse - u)^2
 
 export function padded(n: i32): i32 {
   return (n + 15) & ~15
@@ -82,6 +85,99 @@ export function sums(x: usize, h: usize, n: i32, inverse: f32, zero: f32, top: f
   sumUU = b
 }
 
+/** Sums that leave h out where it is 1 everywhere: `sumPair<Plain>`. */
+export type Plain = u8
+export type Weighted = u16
+
+function fold(sum: v128): f64 {
+  const left = <f64>f32x4.extract_lane(sum, 0) + <f64>f32x4.extract_lane(sum, 1)
+  return left + (<f64>f32x4.extract_lane(sum, 2) + <f64>f32x4.extract_lane(sum, 3))
+}
+
+/** As `sums`, of two grids at once, in 4 float32 lanes: sets sumXU, sumUU, sumXU2, sumUU2. */
+export function sumPair<W>(x: usize, h: usize, n: i32, first: f32, second: f32, zero: f32, top: f32): void {
+  const s1 = f32x4.splat(first)
+  const s2 = f32x4.splat(second)
+  const low = f32x4.splat(-zero)
+  const high = f32x4.splat(top - zero)
+  const end = x + (padded(n) << 2)
+  let xu1: f64 = 0,
+    uu1: f64 = 0,
+    xu2: f64 = 0,
+    uu2: f64 = 0
+  while (x < end) {
+    let a1 = f32x4.splat(0),
+      b1 = f32x4.splat(0),
+      a2 = f32x4.splat(0),
+      b2 = f32x4.splat(0)
+    const stop = min<usize>(x + SEGMENT, end)
+    for (; x < stop; x += 16, h += 16) {
+      const value = v128.load(x)
+      const v1 = f32x4.mul(value, s1)
+      const v2 = f32x4.mul(value, s2)
+      const u1 = codeOf(v1, low, high)
+      const u2 = codeOf(v2, low, high)
+      let w1 = u1
+      let w2 = u2
+      if (sizeof<W>() != sizeof<Plain>()) {
+        const weight = v128.load(h)
+        w1 = f32x4.mul(weight, u1)
+        w2 = f32x4.mul(weight, u2)
+      }
+      a1 = f32x4.add(a1, f32x4.mul(w1, v1))
+      b1 = f32x4.add(b1, f32x4.mul(w1, u1))
+      a2 = f32x4.add(a2, f32x4.mul(w2, v2))
+      b2 = f32x4.add(b2, f32x4.mul(w2, u2))
+    }
+    xu1 += fold(a1)
+    uu1 += fold(b1)
+    xu2 += fold(a2)
+    uu2 += fold(b2)
+  }
+  sumXU = xu1
+  sumUU = uu1
+  sumXU2 = xu2
+  sumUU2 = uu2
+}
+
+/** Sums and squared distance of one grid in one pass, in 4 float32 lanes: sets sumXU, sumUU and sumDD. */
+export function sumOne<W>(x: usize, h: usize, n: i32, inverse: f32, zero: f32, top: f32): void {
+  const scale = f32x4.splat(inverse)
+  const low = f32x4.splat(-zero)
+  const high = f32x4.splat(top - zero)
+  const end = x + (padded(n) << 2)
+  let xu: f64 = 0,
+    uu: f64 = 0,
+    dd: f64 = 0
+  while (x < end) {
+    let a = f32x4.splat(0),
+      b = f32x4.splat(0),
+      c = f32x4.splat(0)
+    const stop = min<usize>(x + SEGMENT, end)
+    for (; x < stop; x += 16, h += 16) {
+      const v = f32x4.mul(v128.load(x), scale)
+      const u = codeOf(v, low, high)
+      const d = f32x4.sub(v, u)
+      let w = u
+      let e = d
+      if (sizeof<W>() != sizeof<Plain>()) {
+        const weight = v128.load(h)
+        w = f32x4.mul(weight, u)
+        e = f32x4.mul(weight, d)
+      }
+      a = f32x4.add(a, f32x4.mul(w, v))
+      b = f32x4.add(b, f32x4.mul(w, u))
+      c = f32x4.add(c, f32x4.mul(e, d))
+    }
+    xu += fold(a)
+    uu += fold(b)
+    dd += fold(c)
+  }
+  sumXU = xu
+  sumUU = uu
+  sumDD = dd
+}
+
 /** Sum of h * (x - scale * u)^2 in float64 for the codes nearest to x / scale: what the stored grid really costs. */
 export function errorAt(x: usize, h: usize, n: i32, scale: f32, zero: f32, top: f32): f64 {
   const step = f32x4.splat(scale)
@@ -123,5 +219,5 @@ export function encode(x: usize, n: i32, scale: f32, zero: f32, top: f32, spare:
     const first = i16x8.narrow_i32x4_s(c0, c1)
     v128.store(spare + i, i8x16.narrow_i16x8_u(first, i16x8.narrow_i32x4_s(c2, c3)))
   }
-  memory.copy(codes, spare, n)
+  if (spare != codes) memory.copy(codes, spare, n)
 }
