@@ -54,21 +54,27 @@ export const luq = defineScore({
     return {
       see: (values) => samples.forEach((sample, value) => sample.see(values[value], value)),
       finish({ context, seed }) {
-        const notes = new Set<string>()
+        const few: string[] = []
         const found = states.map(({ key, value }, index) => {
           context.progress({ fraction: index / states.length, step: key })
           const sample = samples.get(value)
           const [rows, width] = [sample?.rows ?? new Float32Array(), sample?.width ?? 1]
           requireFinite(rows, key, TITLE, network)
           const count = rows.length / width
-          if (count < 10 * clusters)
-            notes.add(`Only ${count} vectors for ${clusters} clusters at ${key}: more samples would tell more.`)
+          if (count < 10 * clusters) few.push(key)
           const entropy = clusterEntropy(rows, width, clusters, seed)
           return { key, value: entropy, parts: { 'of the most': entropy / Math.log2(clusters), vectors: count } }
         })
         const constant = found.filter((one) => one.value === 0).map(({ key }) => key)
-        if (constant.length > 0) notes.add(`Always the same activation: ${constant.join(', ')}.`)
-        return { values: found, notes: [...notes] }
+        const notes = [
+          ...(few.length > 0
+            ? [
+                `Fewer than ${10 * clusters} vectors for ${clusters} clusters: ${few.join(', ')}. More samples would tell more.`,
+              ]
+            : []),
+          ...(constant.length > 0 ? [`Always the same activation: ${constant.join(', ')}.`] : []),
+        ]
+        return { values: found, notes }
       },
     }
   },

@@ -6,6 +6,7 @@ import { qvlm } from './qvlm.ts'
 import { welore } from './spectrum/welore.ts'
 import { zd } from './zd.ts'
 import { arank } from './heads/arank.ts'
+import { snr } from './snr.ts'
 
 /** Every score Lathe knows. Adding one costs a file and a line here. */
-export const scores: readonly Score[] = [lim, zd, luq, qvlm, welore, arank, lrp]
+export const scores: readonly Score[] = [lim, zd, luq, qvlm, welore, arank, lrp, snr]
