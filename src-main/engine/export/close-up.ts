@@ -32,7 +32,7 @@ export const cannotCloseUp = ({ leftOut, config }: Network): string | null =>
   leftOut === undefined || config === null ? null : leftOut.misfit()
 
 function renumbered(network: Network, rename: (name: string) => string): ClosedUp {
-  const { graph, source, layers, blocks, head, cached, rounding, leftOut: _, ...rest } = network
+  const { graph, source, layers, blocks, head, cached, rounding, leftOut, ...rest } = network
   const index = new Map(blocks.map((block, position) => [block.index, position]))
   const names = new Map(layers.map(({ name }) => [name, rename(name)]))
   const back = new Map([...names].map(([old, name]) => [name, old]))
@@ -42,6 +42,7 @@ function renumbered(network: Network, rename: (name: string) => string): ClosedU
   return {
     network: {
       ...rest,
+      ...(leftOut && { leftOut: { ...leftOut, blocks: [] } }), // its numbers are in order again
       graph: graph && renumber(graph),
       source: renameSource(source, rename),
       layers: layers.map((layer) => ({

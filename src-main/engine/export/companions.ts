@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Network } from '../checkpoint/network.ts'
+import { jsonBytes } from './folder/json.ts'
 import type { StagedFile, Staging } from './staging.ts'
 
 /** What programs look for beside a model, and what its licence may ask to stay with it. */
@@ -39,6 +40,11 @@ export function copyFiles(network: Network, staging: Staging, wanted: (name: str
     const from = join(network.path, name)
     const found = lstatSync(from, { throwIfNoEntry: false })
     if (found === undefined || !found.isFile() || found.size > LARGEST_BYTES) return []
+    // With blocks left out the source's configuration tells of another network.
+    if (name === 'config.json' && network.leftOut !== undefined && network.config !== null) {
+      const bytes = jsonBytes(network.config)
+      return [staging.write(name, (sink) => sink(bytes))]
+    }
     return [staging.write(name, (sink) => sink(readFileSync(from)))]
   })
 }

@@ -18,12 +18,18 @@ export interface Agreement {
 export async function latheExpectations(
   network: Network,
   windows: readonly (readonly number[])[],
+  overrides: ReadonlyMap<string, Float32Array> = new Map(),
 ): Promise<Expectation[]> {
   const { graph } = network
   if (!graph) throw new Error(network.notices.join(' '))
-  const session = await openSession(graph, weightReader(network), { device: 'cpu', threads: 1 }, (notice) => {
-    throw new Error(notice)
-  })
+  const session = await openSession(
+    graph,
+    weightReader(network, overrides),
+    { device: 'cpu', threads: 1 },
+    (notice) => {
+      throw new Error(notice)
+    },
+  )
   try {
     const found: Expectation[] = []
     for (const window of windows) {
