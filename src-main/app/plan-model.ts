@@ -5,6 +5,8 @@ import { listEvaluationsOn } from '../store/evaluations.ts'
 import { get } from '../store/query.ts'
 import { canonicalJson, readRecipe } from '../store/recipes.ts'
 import { listVariants } from '../store/variants.ts'
+import type { Pair } from '../engine/allocate/define.ts'
+import { pairLoss } from '../engine/allocate/limits.ts'
 import { calibrate, type Calibration } from './calibrate.ts'
 import { type Candidates, loadCandidates, type Named } from './candidates.ts'
 import type { AppContext } from './context.ts'
@@ -22,6 +24,7 @@ export interface PlanLayer {
   bytes: Float64Array // [options], in the exported file
   loss: Float64Array // [options], nats, before calibration
   standardError: Float64Array // [options]
+  seconds?: Float64Array // [options], of one sample on this machine; absent: not measured
 }
 
 /** All that a slider needs, in memory: rebuilt only when the store changed. */
@@ -30,6 +33,8 @@ export interface PlanModel {
   format: string // export format whose options and bytes these are
   methods: Methods
   baseBytes: number
+  baseSeconds: number // of one sample, spent outside the layers
+  pairs: Pair[] // measured, by index of the layers
   layers: PlanLayer[]
   widths: number[] // ascending; 32 = keep
   calibration: Calibration
@@ -161,6 +166,7 @@ function build(
     format,
     methods,
     baseBytes: candidates.baseBytes,
+    ...{ baseSeconds: 0, pairs: [] },
     layers,
     widths,
     calibration: calibrate([], losses.priorDeviation),
@@ -267,11 +273,13 @@ export interface Total {
   rankShare: number // of the full ranks
   loss: number // nats, before calibration
   standardError: number
+  seconds: number | null // of one sample; null where a layer's time was not measured
 }
 
 export function total(model: PlanModel, choice: Int32Array): Total {
   let [layerBytes, codeBits, weights, zeros, ranks] = [0, 0, 0, 0, 0]
   let { removedLoss: loss, removedError: standardError } = model
+  let seconds: number | null = model.baseSeconds
   for (const [index, layer] of model.layers.entries()) {
     const chosen = choice[index] ?? 0
     layerBytes += layer.bytes[chosen] ?? 0
@@ -280,6 +288,7 @@ export function total(model: PlanModel, choice: Int32Array): Total {
     zeros += (option ? sparsityOf(option) : 0) * layer.parameters
     ranks += (option ? rankShareOf(option) : 1) * layer.parameters
     weights += layer.parameters
+    seconds = layer.seconds && seconds !== null ? seconds + (layer.seconds[chosen] ?? 0) : null
     loss += layer.loss[chosen] ?? 0
     standardError += layer.standardError[chosen] ?? 0 // the same samples everywhere: errors add up, they do not cancel
   }
@@ -289,10 +298,19 @@ export function total(model: PlanModel, choice: Int32Array): Total {
     bitsPerWeight: weights > 0 ? (8 * layerBytes) / weights : 0,
     sparsity: weights > 0 ? zeros / weights : 0,
     rankShare: weights > 0 ? ranks / weights : 1,
-    loss,
+    loss: loss + coupled(model, choice),
     standardError,
+    seconds,
   }
 }
+
+/** What pairs of layers lose together, beyond what each loses alone. */
+const coupled = ({ pairs, layers }: PlanModel, choice: Int32Array): number =>
+  pairs.reduce(
+    (sum, { a, b, rho }) =>
+      sum + pairLoss(rho, layers[a]?.loss[choice[a] ?? 0] ?? 0, layers[b]?.loss[choice[b] ?? 0] ?? 0),
+    0,
+  )
 
 /** Every layer at `width` bits, or the nearest it offers below, or its smallest; of equal ones the first, but kept as it is
  *  where that is as narrow. */

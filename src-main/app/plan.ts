@@ -2,11 +2,11 @@ import type { Handlers } from '../../src-preload/contract/server.ts'
 import type { AppContext } from './context.ts'
 import { followOf } from './follow.ts'
 import { planModel } from './plan-model.ts'
-import { solvePlan } from './solve.ts'
+import { planFor } from './solve.ts'
 
 export const planHandlers = (context: AppContext): Pick<Handlers, 'plan.solve' | 'plan.follow'> => ({
   'plan.solve': async ({ project, ...request }) =>
-    solvePlan(await planModel(context, context.projects.get(project)), request),
+    planFor(await planModel(context, context.projects.get(project)), request),
   'plan.follow': async ({ project, ...kept }) =>
     followOf(await planModel(context, context.projects.get(project)), kept),
 })

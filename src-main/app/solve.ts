@@ -1,89 +1,145 @@
-import type { Budget, Option, Plan, Recipe } from '../../src-preload/contract/plan.ts'
+import {
+  type Budget,
+  type Constraints,
+  noConstraints,
+  type Option,
+  type Plan,
+  type Recipe,
+} from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
-import { solve } from '../engine/allocate/knapsack.ts'
+import { type Configured, solveConfigurations } from '../engine/allocate/configurations.ts'
+import type { Allocator } from '../engine/allocate/define.ts'
+import { knapsack } from '../engine/allocate/knapsack.ts'
+import type { Limits } from '../engine/allocate/limits.ts'
+import { allocators } from '../engine/allocate/registry.ts'
 import { dataIdentity } from './recipe-data.ts'
 import { isPlain, needsData, recipeSeed } from './recipe-methods.ts'
-import { bytesAtBits, type PlanLayer, type PlanModel, total, uniformChoice } from './plan-model.ts'
+import { type PlanLayer, type PlanModel, total, uniformChoice } from './plan-model.ts'
+import { type Spaces, spacesOf, type Wishes } from './plan-space.ts'
+import { rawLoss, type Target, targetOf } from './plan-targets.ts'
 
 export interface PlanRequest {
   budget: Budget
   uniform: boolean
   locked: Record<string, string> // layer -> option id
+  constraints?: Constraints
+  allocator?: string | null // null: the exact one that knows all that is asked
 }
 
-/** The plan with the least predicted loss within the budget; `uniform`: the widest single width that fits. */
+interface Asked {
+  wishes: Wishes
+  target: Target
+  limits: Limits
+  spaces: Spaces
+}
+
+function asked(model: PlanModel, { budget, locked, constraints = noConstraints }: PlanRequest): Asked {
+  const wishes = { locked, constraints }
+  const target = targetOf(model, budget)
+  const lossOf = (loss: number | null | undefined): number => (loss ? rawLoss(model, loss) : Infinity)
+  const maxLoss = Math.min(lossOf(target.maxLoss), lossOf(constraints.maxLoss))
+  const maxSeconds = Math.min(target.maxSeconds ?? Infinity, constraints.maxSeconds ?? Infinity)
+  const limits: Limits = {
+    objective: target.objective,
+    ...(target.maxBytes !== undefined && { maxBytes: target.maxBytes }),
+    ...(maxLoss < Infinity && { maxLoss }),
+    ...(maxSeconds < Infinity && { maxSeconds }),
+  }
+  return { wishes, target, limits, spaces: spacesOf(model, wishes) }
+}
+
+/** The plan that keeps to a budget and constraints with the least predicted loss, or with the fewest bytes where the budget is
+ *  a loss; `uniform`: the widest single width that fits. Exact, at once: with time limits or another allocator, `planFor`. */
 export function solvePlan(model: PlanModel, request: PlanRequest): Plan {
   const startedAt = performance.now()
-  const budgetBytes = bytesOf(model, request.budget)
-  const locks = lockedChoices(model, request.locked)
-  const choice = request.uniform
-    ? uniformWithin(model, request.budget, budgetBytes, locks)
-    : mixedWithin(model, budgetBytes, locks)
-  const plan = describe(model, choice, budgetBytes, locks)
-  return { ...plan, solveMs: performance.now() - startedAt }
+  const made = asked(model, request)
+  if (request.uniform) return uniformPlan(model, request, made, startedAt)
+  return planOf(model, made, made.spaces.prepared.solve(made.limits), { startedAt, allocator: knapsack.id })
 }
 
-function bytesOf(model: PlanModel, budget: Budget): number {
-  if ('bytes' in budget) return budget.bytes
-  if ('bits' in budget) return bytesAtBits(model, budget.bits)
-  throw new Fault('unsupported', 'This kind of budget is not planned for yet.', { data: { field: 'budget' } })
+/** The same with any allocator that knows what is asked. */
+export async function planFor(model: PlanModel, request: PlanRequest): Promise<Plan> {
+  const startedAt = performance.now()
+  if (request.uniform) return solvePlan(model, request)
+  const made = asked(model, request)
+  const allocator = allocatorFor(made, request.allocator ?? null)
+  if (allocator.id === knapsack.id) return solvePlan(model, request)
+  const configurations = made.spaces.spaces.map(({ configuration }) => configuration)
+  const limits = { ...made.limits, seed: recipeSeed }
+  const found = await solveConfigurations(configurations, limits, allocator, allocator.params.parse({}))
+  return planOf(model, made, found, { startedAt, allocator: allocator.id })
 }
 
-function lockedChoices(model: PlanModel, locked: Record<string, string>): Map<number, number> {
-  const indexes = new Map(model.layers.map((layer, index) => [layer.name, index]))
-  const choices = new Map<number, number>()
-  for (const [name, option] of Object.entries(locked)) {
-    const index = indexes.get(name)
-    const found = index === undefined ? -1 : (model.layers[index]?.options.findIndex(({ id }) => id === option) ?? -1)
-    if (index === undefined || found < 0)
-      throw new Fault('bad-arguments', `Cannot lock ${name} to "${option}": there is no such layer or option.`, {
-        data: { tensor: name, found: option },
-      })
-    choices.set(index, found)
+function allocatorFor({ limits, spaces }: Asked, wanted: string | null): Allocator {
+  const wants = [
+    ...(limits.objective === 'bytes' ? ['objective-bytes' as const] : []),
+    ...(limits.maxLoss !== undefined ? ['maxLoss' as const] : []),
+    ...(limits.maxSeconds !== undefined ? ['maxSeconds' as const] : []),
+  ]
+  const knows = ({ knows: known }: Allocator): boolean => wants.every((want) => known.includes(want))
+  if (wanted !== null) {
+    const found = allocators.find(({ id }) => id === wanted)
+    const more = {
+      hint: `Known: ${allocators.map(({ id }) => id).join(', ')}.`,
+      data: { field: 'allocator', found: wanted },
+    }
+    if (!found) throw new Fault('bad-arguments', `There is no allocator "${wanted}".`, more)
+    if (knows(found)) return found
+    throw new Fault('unsupported', `${found.title} does not take into account: ${wants.filter((want) => !found.knows.includes(want)).join(', ')}.`, more) // prettier-ignore
   }
-  return choices
+  const coupled = spaces.spaces.some(({ configuration }) => configuration.problem.pairs !== undefined)
+  const pairwise = coupled ? allocators.find((each) => each.id === 'pairwise' && knows(each)) : undefined
+  return pairwise ?? allocators.find(knows) ?? knapsack
 }
 
-const withLocks = (choice: Int32Array, locks: Map<number, number>): Int32Array => {
-  for (const [layer, option] of locks) choice[layer] = option
-  return choice
-}
-
-function mixedWithin(model: PlanModel, budgetBytes: number, locks: Map<number, number>): Int32Array {
-  const layers = model.layers.map((layer, index) => {
-    const lock = locks.get(index)
-    return lock === undefined
-      ? layer
-      : { bytes: layer.bytes.slice(lock, lock + 1), loss: layer.loss.slice(lock, lock + 1) }
-  })
-  const smallest = model.baseBytes + layers.reduce((sum, layer) => sum + Math.min(...layer.bytes), 0)
-  if (smallest > budgetBytes) throw tooSmall(budgetBytes, smallest)
-  return withLocks(Int32Array.from(solve(layers, budgetBytes - model.baseBytes).choice), locks)
-}
-
-function uniformWithin(model: PlanModel, budget: Budget, budgetBytes: number, locks: Map<number, number>): Int32Array {
+/** The widest single width that keeps to the limits; locks and floors as they are asked for. */
+function uniformPlan(model: PlanModel, { budget }: PlanRequest, made: Asked, startedAt: number): Plan {
   // A budget in bits names its width itself, whatever the locks add to the bytes.
-  const limit = 'bits' in budget ? budget.bits : Infinity
+  const named = 'bits' in budget ? budget.bits : Infinity
+  const { maxBytes = Infinity, maxLoss = Infinity } = made.limits
+  const space = made.spaces.spaces.find((each) => each.model === model)
+  const widths = made.target.objective === 'bytes' ? model.widths : [...model.widths].reverse()
   let smallest = Infinity
-  for (const width of [...model.widths].reverse()) {
-    if (width > limit) continue
-    const choice = withLocks(uniformChoice(model, width), locks)
-    const { bytes } = total(model, choice)
-    if ('bits' in budget || bytes <= budgetBytes) return choice
-    smallest = Math.min(smallest, bytes)
+  for (const width of widths) {
+    if (width > named) continue
+    const choice = withWishes(model, uniformChoice(model, width), made.wishes)
+    const sums = total(model, choice)
+    const fits = 'bits' in budget || sums.bytes <= maxBytes
+    if (space && fits && sums.loss <= maxLoss)
+      return describe(model, choice, made, { startedAt, allocator: 'uniform', optimal: false })
+    smallest = Math.min(smallest, sums.bytes)
   }
-  throw tooSmall(budgetBytes, Number.isFinite(smallest) ? smallest : bytesAtBits(model, model.widths[0] ?? 2))
-}
-
-const tooSmall = (budgetBytes: number, smallest: number): Fault =>
-  new Fault(
+  throw new Fault(
     'infeasible',
-    `No plan fits into ${Math.floor(budgetBytes)} bytes; the smallest takes ${Math.ceil(smallest)}.`,
+    `No single width keeps to ${made.target.words}; the smallest takes ${Math.ceil(smallest)} bytes.`,
     {
       hint: 'Raise the budget or unlock layers.',
-      data: { expected: `at least ${Math.ceil(smallest)} bytes`, found: `${Math.floor(budgetBytes)} bytes` },
+      data: { expected: `at least ${Math.ceil(smallest)} bytes`, found: made.target.words },
     },
   )
+}
+
+function withWishes(model: PlanModel, choice: Int32Array, { locked, constraints: { floors } }: Wishes): Int32Array {
+  return choice.map((option, index) => {
+    const { name, options } = model.layers[index] as PlanLayer
+    if (locked[name] !== undefined) return options.findIndex(({ id }) => id === locked[name])
+    const floor = floors[name] ?? 0
+    if ((options[option]?.bits ?? 0) >= floor) return option
+    const wide = options.findIndex(({ bits }) => bits >= floor)
+    return wide < 0 ? option : wide
+  })
+}
+
+function planOf(
+  model: PlanModel,
+  made: Asked,
+  { index, allocation }: Configured,
+  how: { startedAt: number; allocator: string },
+): Plan {
+  const space = made.spaces.spaces[index]
+  if (!space) throw new Fault('internal', `The allocator chose network ${index} of ${made.spaces.spaces.length}.`)
+  return describe(space.model, space.expand(allocation.choice), made, { ...how, optimal: allocation.optimal }, model)
+}
 
 export const plainOption = ({ id, method, bits, parameters, form }: Option): Option => ({
   ...{ id, method, bits, parameters },
@@ -103,7 +159,7 @@ export function recipeOf(model: PlanModel, choice: Int32Array): Recipe {
     name: layer.name,
     option: plainOption(chosenOption(layer, choice[index])),
   }))
-  const { methods } = model
+  const { levers: _offered, ...methods } = model.methods // the layers' options say what was chosen
   const options = layers.map(({ option }) => option)
   const calibrated = dataSet !== null && needsData(methods, options)
   return {
@@ -117,33 +173,36 @@ export function recipeOf(model: PlanModel, choice: Int32Array): Recipe {
   }
 }
 
+/** What a choice comes to. `of`: the model whose calibration predicts, where blocks are left out of it. */
 function describe(
   model: PlanModel,
   choice: Int32Array,
-  budgetBytes: number,
-  locks: Map<number, number>,
-): Omit<Plan, 'solveMs'> {
+  { target, wishes, limits }: Asked,
+  { startedAt, allocator, optimal }: { startedAt: number; allocator: string; optimal: boolean },
+  of = model,
+): Plan {
   const sums = total(model, choice)
-  const prediction = model.calibration.predict(sums.loss, sums.standardError)
+  const prediction = of.calibration.predict(sums.loss, sums.standardError)
   const share = sums.loss > 0 ? prediction.loss / sums.loss : 0
-  const { points } = model.calibration
+  const { points } = of.calibration
   return {
     predicted: {
       bytes: sums.bytes,
       averageBits: sums.averageBits,
       bitsPerWeight: sums.bitsPerWeight,
-      sparsity: 0,
-      rankShare: 1,
-      seconds: null,
+      sparsity: sums.sparsity,
+      rankShare: sums.rankShare,
+      seconds: sums.seconds,
       loss: prediction.loss,
       lossLow: prediction.low,
       lossHigh: prediction.high,
       source: `${model.source}; ${points === 0 ? 'no variant measured yet, so the interval is a guess' : `corrected by ${points} measured variant${points === 1 ? '' : 's'}`}`,
     },
-    budgetBytes,
-    removed: [],
-    allocator: 'knapsack',
-    optimal: true,
+    budgetBytes: limits.maxBytes ?? sums.bytes,
+    budget: target.words,
+    removed: model.removed,
+    allocator,
+    optimal,
     layers: model.layers.map((layer, index) => {
       const option = chosenOption(layer, choice[index])
       return {
@@ -152,10 +211,11 @@ function describe(
         bits: option.bits,
         bytes: option.bytes,
         loss: (layer.loss[choice[index] ?? 0] ?? 0) * share,
-        locked: locks.has(index),
+        locked: wishes.locked[layer.name] !== undefined,
       }
     }),
     recipe: recipeOf(model, choice),
+    solveMs: performance.now() - startedAt,
   }
 }
 

@@ -101,6 +101,7 @@ export const planSchema = z.object({
     source: z.string(), // how it was predicted, in words: 'measured one layer at a time on 8 windows', 'weight error only (no data)'
   }),
   budgetBytes: z.number(), // that the budget came to
+  budget: z.string(), // what was asked, in words, with what was assumed on the way
   removed: z.array(z.number().int()), // blocks left out
   allocator: z.string(), // id of the method that chose
   optimal: z.boolean(), // proven the best of what is predicted

@@ -8,8 +8,8 @@ import {
   total,
   uniformChoice,
 } from '../../src-main/app/plan-model.ts'
-import { isUniform, solvePlan } from '../../src-main/app/solve.ts'
-import { type Option, plainMethods } from '../../src-preload/contract/plan.ts'
+import { isUniform, planFor, solvePlan } from '../../src-main/app/solve.ts'
+import { noConstraints, type Option, plainMethods } from '../../src-preload/contract/plan.ts'
 import { summary } from '../store/fixtures/project.ts'
 
 const widths = [2, 3, 4, 8, 32]
@@ -49,6 +49,7 @@ const model = (layers: PlanLayer[]): PlanModel => ({
   widths,
   calibration: calibrate([], 0.35),
   source: 'a test',
+  ...{ baseSeconds: 0, pairs: [] },
   ...{ removed: [], removedLoss: 0, removedError: 0, shorter: [], qualities: [] },
   running: { cachePerToken: 64, activations: 1_000, attentionPerToken: 0 },
 })
@@ -95,7 +96,7 @@ test('locks hold, and the rest makes room for them', () => {
 })
 
 test('what cannot be is said with figures', () => {
-  expect(() => solve({ budget: { bytes: 2_000 } })).toThrow(/smallest takes 5200/)
+  expect(() => solve({ budget: { bytes: 2_000 } })).toThrow(/least possible is 5200 bytes/)
   expect(() => solve({ budget: { bits: 1 } })).toThrow(/No plan fits/)
   expect(() => solve({ budget: { bytes: 2_000 }, uniform: true })).toThrow(/smallest takes 5200/)
   expect(() => solve({ budget: { bits: 2 }, locked: { a: 'keep' } })).toThrow(/No plan fits/)
@@ -161,10 +162,61 @@ test('follows a slider: 500 layers of 16 options within a frame', () => {
       }
     }),
   )
+  const followed = { ...many, widths: [2, 4, 8] }
   const times = Array.from({ length: 21 }, (_, index) => {
     const startedAt = performance.now()
-    solvePlan({ ...many, widths: [2, 4, 8] }, { budget: { bits: 3 + index / 10 }, uniform: false, locked: {} })
+    solvePlan(followed, { budget: { bits: 3 + index / 10 }, uniform: false, locked: {} })
     return performance.now() - startedAt
   }).sort((a, b) => a - b)
   expect(times[10]).toBeLessThan(16)
+})
+
+test('the smallest file under a loss: it keeps to it, and a smaller one does not', () => {
+  for (const loss of [0.05, 0.5, 2]) {
+    const plan = solve({ budget: { loss } })
+    expect(plan.predicted.loss).toBeLessThanOrEqual(loss * (1 + 1e-9))
+    const smaller = solve({ budget: { bytes: plan.predicted.bytes - 1 } })
+    expect(smaller.predicted.loss).toBeGreaterThan(loss)
+  }
+  const { budget } = solve({ budget: { lose: 0.05 } })
+  expect(budget).toMatch(/5.00 % of (perplexity|accuracy) lost.*a guess: nothing measured yet/)
+})
+
+test('memory for a context leaves the rest to the weights', () => {
+  const plan = solve({ budget: { memory: 9_000, context: 16 } })
+  expect(plan.budgetBytes).toBe(9_000 - 1_000 - 16 * 64)
+  expect(() => solve({ budget: { memory: 1_500, context: 16 } })).toThrow(/activations and cache alone take 2024/)
+})
+
+test('floors, ceilings and layers that go alike', () => {
+  const wishes = (more: object) => ({ constraints: { ...noConstraints, ...more } })
+  const bitsOf = (plan: ReturnType<typeof solve>) => plan.layers.map(({ bits }) => bits)
+  expect(bitsOf(solve({ budget: { bits: 3.5 }, ...wishes({ floors: { b: 4 } }) }))[1]).toBeGreaterThanOrEqual(4)
+  expect(bitsOf(solve({ budget: { bits: 8 }, ...wishes({ ceilings: { a: 3 } }) }))[0]).toBeLessThanOrEqual(3)
+  const [a, b] = bitsOf(solve({ budget: { bits: 3.5 }, ...wishes({ alike: [['a', 'b']] }) }))
+  expect(a).toBe(b)
+  expect(() => solve(wishes({ floors: { a: 4 }, ceilings: { a: 3 } }))).toThrow(/Nothing is left for a/)
+  expect(() => solve(wishes({ alike: [['a', 'q']] }))).toThrow(/names q/)
+})
+
+test('blocks are left out where that costs less than bits at the same bytes, and not where they must stay', () => {
+  const [a, b, c] = three.layers as [PlanLayer, PlanLayer, PlanLayer]
+  const deep = { ...three, shorter: [{ ...model([a, c]), removed: [1], removedLoss: 0.01 }] }
+  const request = { budget: { bytes: 8_000 }, uniform: false, locked: {} }
+  const plan = solvePlan(deep, request)
+  expect(plan.removed).toEqual([1])
+  expect(plan.layers.map(({ name }) => name)).toEqual(['a', 'c'])
+  expect(plan.predicted.loss).toBeLessThan(solvePlan(three, request).predicted.loss)
+  const kept = solvePlan(deep, { ...request, constraints: { ...noConstraints, keepBlocks: [1] } })
+  expect(kept.removed).toEqual([])
+  expect(solvePlan(deep, { ...request, locked: { [b.name]: 'rtn-2' } }).removed).toEqual([])
+})
+
+test('another allocator is taken by name, one that is not known is refused', async () => {
+  const request = { budget: { bits: 3 }, uniform: false, locked: {} }
+  const exact = await planFor(three, request)
+  const program = await planFor(three, { ...request, allocator: 'integer-program' })
+  expect(program.allocator).toBe('integer-program')
+  expect(program.predicted.loss).toBeCloseTo(exact.predicted.loss, 9)
+  await expect(planFor(three, { ...request, allocator: 'magic' })).rejects.toThrow(/no allocator "magic"/)
 })

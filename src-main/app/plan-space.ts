@@ -1,0 +1,109 @@
+// What an allocator may choose from: a model's options without those that locks, floors and ceilings rule out, layers that go
+// alike as one.
+import type { Constraints } from '../../src-preload/contract/plan.ts'
+import { Fault } from '../../src-preload/contract/fault.ts'
+import { type NamedChoices, tieLayers } from '../engine/allocate/alike.ts'
+import {
+  type Configuration,
+  type PreparedConfigurations,
+  prepareConfigurations,
+} from '../engine/allocate/configurations.ts'
+import type { PlanLayer, PlanModel } from './plan-model.ts'
+
+export interface Wishes {
+  locked: Record<string, string> // layer -> option id
+  constraints: Constraints
+}
+
+/** One network to choose for: the model, or one of its shorter ones. */
+export interface Space {
+  model: PlanModel
+  configuration: Configuration
+  /** An allocator's choice -> index of each layer's option. */
+  expand(choice: ArrayLike<number>): Int32Array
+}
+
+export interface Spaces {
+  spaces: Space[]
+  prepared: PreparedConfigurations
+}
+
+const known = new WeakMap<PlanModel, { key: string; spaces: Spaces }>()
+
+/** All networks that may be chosen for, made ready for many budgets: a slider asks for the same ones again and again. */
+export function spacesOf(model: PlanModel, wishes: Wishes): Spaces {
+  const key = JSON.stringify(wishes)
+  const found = known.get(model)
+  if (found?.key === key) return found.spaces
+  checkNames(model, wishes)
+  const spaces = [model, ...model.shorter].flatMap((each) => (allows(each, wishes) ? [spaceOf(each, wishes)] : []))
+  const made = { spaces, prepared: prepareConfigurations(spaces.map(({ configuration }) => configuration)) }
+  known.set(model, { key, spaces: made })
+  return made
+}
+
+/** Blocks that must stay, and those of layers that a person decided about, are not left out. */
+function allows(model: PlanModel, { locked, constraints }: Wishes): boolean {
+  if (constraints.keepBlocks.some((block) => model.removed.includes(block))) return false
+  const there = new Set(model.layers.map(({ name }) => name))
+  return [...Object.keys(locked), ...Object.keys(constraints.floors)].every((name) => there.has(name))
+}
+
+function spaceOf(model: PlanModel, { locked, constraints }: Wishes): Space {
+  const left = model.layers.map((layer) => optionsLeft(layer, locked[layer.name], constraints))
+  const layers = model.layers.map((layer, index): NamedChoices => {
+    const kept = left[index] ?? []
+    const pick = (values: Float64Array): Float64Array => Float64Array.from(kept, (option) => values[option] ?? 0)
+    return {
+      name: layer.name,
+      ids: kept.map((option) => layer.options[option]?.id ?? ''),
+      bytes: pick(layer.bytes),
+      loss: pick(layer.loss),
+      ...(layer.seconds && { seconds: pick(layer.seconds) }),
+    }
+  })
+  const indexes = new Map(model.layers.map(({ name }, index) => [name, index]))
+  const groups = constraints.alike.map((names) => names.flatMap((name) => indexes.get(name) ?? []))
+  const tied = tieLayers(layers, groups, model.pairs)
+  return {
+    model,
+    configuration: {
+      problem: { layers: tied.layers, ...(tied.pairs.length > 0 && { pairs: tied.pairs }) },
+      loss: model.removedLoss,
+      baseBytes: model.baseBytes,
+      baseSeconds: model.baseSeconds,
+    },
+    expand: (choice) => tied.expand(choice).map((option, layer) => left[layer]?.[option] ?? 0),
+  }
+}
+
+/** Indexes of the options that may be chosen. */
+function optionsLeft({ name, options }: PlanLayer, lock: string | undefined, constraints: Constraints): number[] {
+  if (lock !== undefined) return [options.findIndex(({ id }) => id === lock)]
+  const floor = constraints.floors[name] ?? 0
+  const ceiling = constraints.ceilings[name] ?? Infinity
+  const left = options.flatMap(({ bits }, index) => (bits >= floor && bits <= ceiling ? [index] : []))
+  if (left.length > 0) return left
+  const widths = [...new Set(options.map(({ bits }) => bits))].sort((a, b) => a - b)
+  throw new Fault('infeasible', `Nothing is left for ${name}: at least ${floor} and at most ${ceiling} bits.`, {
+    hint: `It is offered at ${widths.join(', ')} bits. Move its floor or its ceiling.`,
+    data: { tensor: name, expected: widths.join(', '), found: `${floor} to ${ceiling}` },
+  })
+}
+
+/** Names a person gave must be those of layers and options. */
+function checkNames(model: PlanModel, { locked, constraints }: Wishes): void {
+  const layers = new Map(model.layers.map((layer) => [layer.name, layer]))
+  for (const [name, option] of Object.entries(locked))
+    if (!layers.get(name)?.options.some(({ id }) => id === option))
+      throw new Fault('bad-arguments', `Cannot lock ${name} to "${option}": there is no such layer or option.`, {
+        data: { tensor: name, found: option },
+      })
+  const named = [...Object.keys(constraints.floors), ...Object.keys(constraints.ceilings), ...constraints.alike.flat()]
+  const stranger = named.find((name) => !layers.has(name))
+  if (stranger === undefined) return
+  throw new Fault('bad-arguments', `A constraint names ${stranger}, which is no layer that can be compressed.`, {
+    hint: 'Look at the layer table for names.',
+    data: { field: 'constraints', tensor: stranger },
+  })
+}
