@@ -1,12 +1,15 @@
 import type { Score } from './define.ts'
+import { depthDiagnostics } from './depth-diagnostics.ts'
 import { lim } from './lim.ts'
 import { lrp } from './lrp.ts'
 import { luq } from './luq.ts'
+import { nmse } from './nmse.ts'
 import { qvlm } from './qvlm.ts'
 import { welore } from './spectrum/welore.ts'
 import { zd } from './zd.ts'
 import { arank } from './heads/arank.ts'
 import { snr } from './snr.ts'
+import { superExpertScore } from './experts/super-experts.ts'
 
 /** Every score Lathe knows. Adding one costs a file and a line here. */
-export const scores: readonly Score[] = [lim, zd, luq, qvlm, welore, arank, lrp, snr]
+export const scores: readonly Score[] = [lim, zd, nmse, depthDiagnostics, luq, qvlm, welore, arank, lrp, snr, superExpertScore]

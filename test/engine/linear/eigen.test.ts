@@ -46,7 +46,7 @@ test('worked out by hand: [[2, 1], [1, 2]] has 3 along (1, 1) and 1 along (1, -1
 test('values are those of Jacobi rotations, vectors turn the matrix into them', () => {
   const seed = 20251127
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 0, max: 1e6 }), fc.boolean(), (n, draw, gaps) => {
+    fc.property(fc.integer({ min: 1, max: 14 }), fc.integer({ min: 0, max: 1e6 }), fc.boolean(), (n, draw, gaps) => {
       const a = symmetric(n, draw, (r) => (gaps && r() < 0 ? 0 : r()))
       const found = symmetricEigen(a, n)
       const scale = Math.max(...found.values.map(Math.abs), 1e-12)
@@ -104,6 +104,7 @@ test('singular values by hand, wide and tall, and of weights whose squares overf
 test('numbers that are not finite are named with their place', async () => {
   const data = Float32Array.of(1, 0, NaN, 1)
   expect(() => symmetricEigen(data, 2)).toThrow('NaN at row 1, column 0')
-  await expect(singularValues(data, 2, 2)).rejects.toMatchObject({ code: 'bad-input' })
+  await expect(singularValues(data, 2, 2)).rejects.toThrow('NaN at row 1, column 0')
+  await expect(singularValues(Float32Array.of(0, Infinity, 2), 1, 3)).rejects.toThrow('Infinity at row 0, column 1')
   expect(() => symmetricEigen(data, 3)).toThrow(/4 numbers/)
 })

@@ -88,12 +88,13 @@ export async function gramOf(
 ): Promise<{ gram: Float32Array; scale: number }> {
   if (matrix.length !== rows * cols)
     throw new Fault('bad-arguments', `Gram matrix: ${matrix.length} numbers for a matrix ${rows} x ${cols}.`)
-  let scale = 0
+  let [scale, finite] = [0, 0]
   for (let i = 0; i < matrix.length; i++) {
     const size = Math.abs(matrix[i] as number)
-    if (!(size <= scale)) scale = size // NaN too: the check behind names it
+    if (size > scale) scale = size
+    finite += size * 0
   }
-  if (!Number.isFinite(scale)) checkFinite(matrix, cols)
+  if (finite !== 0) checkFinite(matrix, cols)
   const plain = scale === 0 || (scale > 2 ** -40 && scale < 2 ** 40)
   if (!plain) matrix = matrix.map((x) => x / scale)
   const [n, k] = rows <= cols ? [rows, cols] : [cols, rows]
