@@ -10,6 +10,20 @@ import { zd } from './zd.ts'
 import { arank } from './heads/arank.ts'
 import { snr } from './snr.ts'
 import { superExpertScore } from './experts/super-experts.ts'
+import { iscs } from './iscs.ts'
 
 /** Every score Lathe knows. Adding one costs a file and a line here. */
-export const scores: readonly Score[] = [lim, zd, nmse, depthDiagnostics, luq, qvlm, welore, arank, lrp, snr, superExpertScore]
+export const scores: readonly Score[] = [
+  lim,
+  zd,
+  nmse,
+  depthDiagnostics,
+  luq,
+  qvlm,
+  welore,
+  arank,
+  lrp,
+  snr,
+  superExpertScore,
+  iscs,
+]
