@@ -1,4 +1,6 @@
 import type { Quantizer } from '../quantize/define.ts'
+import { asvd } from './asvd.ts'
+import { svd } from './svd.ts'
 
 /** Every factorizer Lathe knows. Adding one costs a file and a line here. */
-export const factorizers: readonly Quantizer[] = []
+export const factorizers: readonly Quantizer[] = [svd, asvd]

@@ -25,6 +25,9 @@ const uses: [id: string, parameters: Record<string, number | string>][] = [
   ['magnitude-4:8-f16', {}],
   ['magnitude-columns-25-w8', {}],
   ['magnitude-columns-50-f16', {}],
+  ['svd-25-f16', {}],
+  ['svd-35-w8', {}],
+  ['svd-50-w4', { rankShare: 0.5, width: 4 }],
 ]
 
 test.each(uses)('%s: an ONNX file of either style is as large as planned and answers like the variant', async (id, parameters) => {
@@ -58,7 +61,8 @@ test.each(uses)('%s: a packed file is exactly as large as planned, and gives bac
   const file = openPacked(path)
   for (const artifact of artifacts) expect(file.read(artifact.layer)).toEqual(readArtifact(artifact.path))
   file.close()
-  expect(readFileSync(path).includes(Buffer.from('\\"coding\\":\\"sparse\\"'))).toBe(true)
+  const coding = id.startsWith('svd') ? 'low-rank' : 'sparse'
+  expect(readFileSync(path).includes(Buffer.from(`\\"coding\\":\\"${coding}\\"`))).toBe(true)
 }) // prettier-ignore
 
 const sparse = (pattern: string, sparsity: number, width: number, groupSize = 0, unit = 1) => ({
@@ -105,4 +109,36 @@ test('products and convolutions read the columns that are kept, and nothing else
   const { ops, emitted, expected } = await runBoth(cases.conv(24, 7), (await whole(1, 16)) as CodedMatrix, 13)
   expect(ops).toContain('CumSum') // single columns of a convolution are no channels: the whole weight is built
   expect(relativeError(emitted, expected)).toBeLessThan(1e-6)
+})
+
+test('factors are multiplied by in turn where every reader allows it', async () => {
+  const matrix = gaussianMatrix(40, 63, 11)
+  for (const width of [16, 8, 4]) {
+    const option = { id: 'x', method: 'svd', bits: width, parameters: { rank: 7, width } }
+    const q = (await applyOption(matrix, option)) as CodedMatrix
+    for (const [one, last] of [
+      [cases.matMul(40, 63), ['MatMul', 'MatMul']],
+      [cases.gemm(40, 63), ['MatMul', 'Gemm']],
+      [cases.conv(40, 7), ['Conv', 'Conv']],
+      [cases.lookup(40, 63), ['Gather', 'MatMul']],
+      [cases.plain([40, 63], 'rows'), ['MatMul', 'Mul']],
+      [cases.plain([63, 40], 'cols'), ['Transpose', 'Mul']],
+    ] as const) {
+      const { ops, bytes, measured, emitted, expected } = await runBoth(one, q, 13)
+      expect(ops.slice(-2)).toEqual(last)
+      expect(measured).toBe(bytes)
+      expect(relativeError(emitted, expected), last.join()).toBeLessThan(2e-6)
+    }
+    const { ops, emitted, expected } = await runBoth(cases.tied(40, 63), q, 13)
+    expect(ops.slice(-5)).toEqual(['Reshape', 'Gather', 'MatMul', 'MatMul', 'Gemm'])
+    expect(relativeError(emitted, expected)).toBeLessThan(2e-6)
+  }
+})
+
+test('factors that would be more work than the weight are multiplied at load', async () => {
+  const matrix = gaussianMatrix(24, 24, 12)
+  const option = { id: 'x', method: 'svd', bits: 16, parameters: { rank: 20, width: 16 } }
+  const { ops, emitted, expected } = await runBoth(cases.matMul(24, 24), (await applyOption(matrix, option)) as CodedMatrix, 13) // prettier-ignore
+  expect(ops.slice(-2)).toEqual(['Transpose', 'MatMul'])
+  expect(relativeError(emitted, expected)).toBeLessThan(2e-6)
 })

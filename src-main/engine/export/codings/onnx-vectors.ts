@@ -10,6 +10,7 @@ import { unpackBits } from '../../kernels/bits.ts'
 import { decodeScales } from '../../kernels/float16.ts'
 import type { CodedForm, CodedMatrix } from '../../quantize/codings/define.ts'
 import { codeBits } from '../../quantize/lr2vq/shape.ts'
+import type { FactorType } from '../../quantize/sidecar/factors.ts'
 import { groupsIn } from '../../quantize/sidecar/forms.ts'
 import type { QuantizedMatrix } from '../../quantize/types.ts'
 import { emitCodes, reshapeTo } from '../onnx/emit-codes.ts'
@@ -18,6 +19,7 @@ import type { StoredMatrix, WeightForm } from '../onnx/form.ts'
 import { castTo, chain, emptyPiece, later, type Link, type Piece, type Scope } from '../onnx/scope.ts'
 import { byteTable } from '../onnx/tables.ts'
 import type { OnnxCoding } from './onnx.ts'
+import { emitFactors } from './onnx-low-rank.ts'
 import { bytesOf, floats, toSlot } from './onnx-parts.ts'
 
 /** [rows, blocks m] cut to [rows, cols]. */
@@ -56,9 +58,7 @@ function emitBook(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedForm)
 function correction(scope: Scope, piece: Piece, form: CodedForm): Link[] {
   const rank = Number(form.settings.rank)
   if (rank === 0) return []
-  const left = floats(scope, piece, form, 'left')
-  const steps = chain(scope, piece, floats(scope, piece, form, 'steps'), [reshapeTo(scope, [rank, 1])])
-  const right = chain(scope, piece, floats(scope, piece, form, 'right'), [{ op: 'Mul', inputs: [steps] }])
+  const { left, right } = emitFactors(scope, piece, form, { rank, type: form.settings.factors as FactorType })
   return [{ op: 'Add', inputs: [chain(scope, piece, left, [{ op: 'MatMul', inputs: [right] }])] }]
 }
 

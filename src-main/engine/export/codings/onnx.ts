@@ -9,6 +9,7 @@ import type { Piece, Scope } from '../onnx/scope.ts'
 import type { Style } from '../onnx/emit-layer.ts'
 import type { Uses } from '../onnx/uses.ts'
 import { levelEmitters } from './onnx-levels.ts'
+import { lowRankEmitter } from './onnx-low-rank.ts'
 import { sparseEmitter } from './onnx-sparse.ts'
 import { vectorEmitters } from './onnx-vectors.ts'
 
@@ -31,7 +32,7 @@ export interface Place {
   uses: Uses | undefined // who reads the weight; undefined: not known
 }
 
-const emitters: readonly OnnxCoding[] = [...levelEmitters, ...vectorEmitters, sparseEmitter]
+const emitters: readonly OnnxCoding[] = [...levelEmitters, ...vectorEmitters, sparseEmitter, lowRankEmitter]
 
 const emitterOf = ({ coding }: CodedForm): OnnxCoding | undefined => emitters.find(({ id }) => id === coding)
 

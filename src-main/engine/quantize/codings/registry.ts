@@ -7,6 +7,7 @@ import { fp8Coding } from './fp8.ts'
 import { luqCoding } from './luq.ts'
 import { nf4Coding } from './nf4.ts'
 import { bipftCoding } from './bipft.ts'
+import { lowRankCoding } from './low-rank.ts'
 import { lr2vqCoding } from './lr2vq.ts'
 import { pvqCoding } from './pvq.ts'
 import { sidecarCoding } from './sidecar.ts'
@@ -25,6 +26,7 @@ export const codings: readonly Coding[] = [
   bipftCoding,
   sidecarCoding,
   sparseCoding,
+  lowRankCoding,
 ]
 
 export function codingOf({ coding }: Pick<CodedMatrix, 'coding'>): Coding {

@@ -1,7 +1,8 @@
+import { packBits, packedBytes, unpackBits } from '../../kernels/bits.ts'
 import { decodeScales, encodeScales, roundToHalf } from '../../kernels/float16.ts'
-import { multiply } from '../../kernels/linear/multiply.ts'
+import { symmetricEigen } from '../../kernels/linear/eigen.ts'
+import { multiply, type ProductPlace } from '../../kernels/linear/multiply.ts'
 import type { Hessian } from '../../kernels/linear/types.ts'
-import { symmetricEigen } from '../../kernels/vectors/eigen.ts'
 import { topEigenvectors } from '../../kernels/vectors/subspace.ts'
 import type { Arena } from '../../kernels/arena.ts'
 import { openKernel } from '../../kernels/load.ts'
@@ -11,9 +12,11 @@ import type { QuantizeContext } from '../define.ts'
 // The low-rank part of a coded weight: L diag(s) R, as parts
 //
 //   left    I8 or F16  [rows, rank]      right   I8 or F16  [rank, cols]      steps   F32  [rank]   s
+//   int4: U8 [ceil(numbers / 2)], code + 8 as one stream of 4 bits, codes -7 .. 7
 
-export type FactorType = 'int8' | 'float16'
-export const factorTypes = ['int8', 'float16'] as const
+export type FactorType = 'int8' | 'int4' | 'float16'
+export const factorTypes = ['int8', 'int4', 'float16'] as const
+const largest: Record<FactorType, number> = { int8: 127, int4: 7, float16: 1 }
 
 export interface Factors {
   left: Float32Array // [rows, rank], as stored
@@ -48,7 +51,7 @@ export async function fitFactors(
   hessian: Hessian | null,
   place: Pick<QuantizeContext, 'threads' | 'device' | 'seed'>,
 ): Promise<Factors> {
-  const { rows, cols, rank, type } = shape
+  const { rows, cols, rank } = shape
   const own = { threads: place.threads, device: place.device }
   const weigh = async (x: Float32Array, n: number): Promise<Float32Array> => {
     const back = await multiply({ a: error, b: x, m: cols, n, k: rows, transA: true }, own)
@@ -59,10 +62,22 @@ export async function fitFactors(
   const kept = vectors.length / rows
   const basis = new Float32Array(rows * rank) // a rank above the rows' leaves columns of 0
   for (let r = 0; r < rows; r++) basis.set(vectors.subarray(r * kept, (r + 1) * kept), r * rank)
+  return factorsOn(basis, error, shape, place)
+}
+
+/** The factors whose L is the columns of a basis [rows, rank], rounded, and whose R is then the best there is for E [rows, cols]:
+ *  R = (L^T L)^-1 L^T E, so that R makes up for what rounding L did. */
+export async function factorsOn(
+  basis: Float32Array,
+  error: Float32Array,
+  { rows, cols, rank, type }: { rows: number; cols: number; rank: number; type: FactorType },
+  place: Pick<QuantizeContext, 'threads' | 'device'>,
+): Promise<Factors> {
+  const own = { threads: place.threads, device: place.device }
   const left = rounded(basis, rank, 'columns', type).numbers
   const gram = await multiply({ a: left, b: left, m: rank, n: rank, k: rows, transA: true }, own)
   const along = await multiply({ a: left, b: error, m: rank, n: cols, k: rows, transA: true }, own)
-  const fitted = await multiply({ a: pseudoInverse(gram, rank), b: along, m: rank, n: cols, k: rank }, own)
+  const fitted = await multiply({ a: await pseudoInverse(gram, rank, own), b: along, m: rank, n: cols, k: rank }, own)
   const right = rounded(fitted, rank, 'rows', type)
   const factors = { left, right: right.numbers, steps: right.steps }
   return { ...factors, values: addFactors(new Float32Array(rows * cols), factors, cols) }
@@ -112,29 +127,25 @@ function narrowed(from: Float32Array, cols: number, padded: number): Float32Arra
   return out
 }
 
-/** Numbers over a step for each component (a column of L, a row of R), so that the largest is 127, or 1 in float16. */
+/** Numbers over a step for each component (a column of L, a row of R), so that the largest is 127, 7, or 1 in float16. */
 function rounded(x: Float32Array, rank: number, along: 'rows' | 'columns', type: FactorType) {
   const component = (i: number) => (along === 'columns' ? i % rank : Math.floor(i / (x.length / rank)))
   const steps = new Float32Array(rank)
   x.forEach((value, i) => (steps[component(i)] = Math.max(steps[component(i)] ?? 0, Math.abs(value))))
-  if (type === 'int8') steps.forEach((step, k) => (steps[k] = step / 127))
-  const round = type === 'int8' ? Math.round : roundToHalf
+  steps.forEach((step, k) => (steps[k] = step / largest[type]))
+  const round = type === 'float16' ? roundToHalf : Math.round
   return { steps, numbers: x.map((value, i) => round(value / (steps[component(i)] || 1)) + 0) }
 }
 
-/** Of a small symmetric positive matrix; directions that are 0 stay 0. */
-function pseudoInverse(gram: Float32Array, n: number): Float32Array {
+/** Of a symmetric positive matrix; directions that are 0 stay 0. */
+function pseudoInverse(gram: Float32Array, n: number, place: ProductPlace): Promise<Float32Array> {
   const { values, vectors } = symmetricEigen(gram, n)
   const least = 1e-6 * (values[0] ?? 0)
-  return Float32Array.from({ length: n * n }, (_, at) => {
-    const [i, j] = [Math.floor(at / n), at % n]
-    let sum = 0
-    for (let k = 0; k < n; k++) {
-      const value = values[k] ?? 0
-      if (value > least) sum += ((vectors[k * n + i] ?? 0) * (vectors[k * n + j] ?? 0)) / value
-    }
-    return sum
+  const roots = vectors.map((x, i) => {
+    const value = values[Math.floor(i / n)] ?? 0
+    return value > least ? x / Math.sqrt(value) : 0
   })
+  return multiply({ a: roots, b: roots, m: n, n, k: n, transA: true }, place)
 }
 
 interface FactorShape {
@@ -147,9 +158,13 @@ interface FactorShape {
 /** What the parts will be, before they are made. Rank 0 has none. */
 export function factorForm({ rows, cols, rank, type }: FactorShape): CodedForm['parts'] {
   if (rank === 0) return {}
+  const numbers = (height: number, width: number): CodedForm['parts'][string] =>
+    type === 'int4'
+      ? { dtype: 'uint8', shape: [packedBytes(height * width, 4)] }
+      : { dtype: type, shape: [height, width] }
   return {
-    left: { dtype: type, shape: [rows, rank] },
-    right: { dtype: type, shape: [rank, cols] },
+    left: numbers(rows, rank),
+    right: numbers(rank, cols),
     steps: { dtype: 'float32', shape: [rank] },
   }
 }
@@ -157,8 +172,11 @@ export function factorForm({ rows, cols, rank, type }: FactorShape): CodedForm['
 /** unit: what the numbers were divided by before they were fitted. */
 export function factorParts(factors: Factors | null, shape: FactorShape, unit: number): Record<string, CodedPart> {
   if (!factors || shape.rank === 0) return {}
-  const bytes = (x: Float32Array) =>
-    shape.type === 'int8' ? new Uint8Array(Int8Array.from(x).buffer) : encodeScales(x, 'float16')
+  const bytes = (x: Float32Array) => {
+    if (shape.type === 'float16') return encodeScales(x, 'float16')
+    if (shape.type === 'int8') return new Uint8Array(Int8Array.from(x).buffer)
+    return packBits(Uint8Array.from(x, (code) => code + 8), 4) // prettier-ignore
+  }
   const data: Record<string, Uint8Array> = {
     left: bytes(factors.left),
     right: bytes(factors.right),
@@ -174,12 +192,14 @@ export function factorParts(factors: Factors | null, shape: FactorShape, unit: n
 
 /** The stored factors of a coded weight. */
 export function readFactors(matrix: CodedMatrix, type: FactorType): Pick<Factors, 'left' | 'right' | 'steps'> {
-  const numbers = (name: string) => {
+  const steps = decodeScales(matrix.parts.steps?.data ?? new Uint8Array(), 'float32')
+  const numbers = (name: string, other: number) => {
     const data = matrix.parts[name]?.data ?? new Uint8Array()
-    if (name === 'steps') return decodeScales(data, 'float32')
-    return type === 'int8' ? Float32Array.from(new Int8Array(data.slice().buffer)) : decodeScales(data, 'float16')
+    if (type === 'float16') return decodeScales(data, 'float16')
+    if (type === 'int8') return Float32Array.from(new Int8Array(data.slice().buffer))
+    return Float32Array.from(unpackBits(data, 4, steps.length * other), (code) => code - 8)
   }
-  return { left: numbers('left'), right: numbers('right'), steps: numbers('steps') }
+  return { left: numbers('left', matrix.rows), right: numbers('right', matrix.cols), steps }
 }
 
 /** Mean of a layer's Hessians, for what its rows share; null where there is none. */

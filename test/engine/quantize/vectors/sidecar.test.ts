@@ -142,7 +142,7 @@ test('zeros, what is not finite, and damage', async () => {
   const q = await beside(gaussianMatrix(8, 16, 11), { rank: 2 })
   expect(sidecarCoding.fault({ ...q, settings: { ...q.settings, rank: 3 } })).toMatch(/part left/)
   expect(sidecarCoding.fault({ ...q, settings: { ...q.settings, bits: 9 } })).toMatch(/no grid of 9 bits/)
-  expect(sidecarCoding.fault({ ...q, settings: { ...q.settings, factors: 'int4' } })).toMatch(/no factors/)
+  expect(sidecarCoding.fault({ ...q, settings: { ...q.settings, factors: 'int3' } })).toMatch(/no factors/)
   const b = await signs(gaussianMatrix(8, 16, 12), { rank: 2 })
   expect(bipftCoding.fault(b)).toBeNull()
   expect(bipftCoding.fault({ ...b, settings: { ...b.settings, rank: -1 } })).toMatch(/rank -1/)
