@@ -1,5 +1,6 @@
 import type { Allocator } from './define.ts'
+import { integerProgram } from './integer-program.ts'
 import { knapsack } from './knapsack.ts'
 
 /** Every allocator Lathe knows. Adding one costs a file and a line here. */
-export const allocators: readonly Allocator[] = [knapsack]
+export const allocators: readonly Allocator[] = [knapsack, integerProgram]

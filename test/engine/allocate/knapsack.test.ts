@@ -3,8 +3,6 @@ import { expect, test } from 'vitest'
 import type { Choices } from '../../../src-main/engine/allocate/define.ts'
 import { curve, solve } from '../../../src-main/engine/allocate/knapsack.ts'
 import { solveReference } from '../../../src-main/engine/allocate/knapsack.ref.ts'
-import { allocators } from '../../../src-main/engine/allocate/registry.ts'
-import { describeMethod } from '../../../src-main/engine/method.ts'
 import { hardInstance, realisticInstance } from './instances.ts'
 import { uniform } from '../kernels/random.ts'
 
@@ -145,12 +143,3 @@ test('the curve is convex, and its steps name the choice at each point', () => {
   })
   expect(loss.at(-1)).toBeCloseTo(sum(layers.map((l) => Math.min(...l.loss))), 9)
 })
-
-test.each(allocators.map((method) => [method.id, method] as const))(
-  '%s describes itself and solves',
-  async (_, method) => {
-    expect(describeMethod(method).family).toBe('allocate')
-    const layers = [choices([[1, 2], [3, 0]])] // prettier-ignore
-    expect((await method.solve({ layers, objective: 'loss', maxBytes: 3 }, {})).loss).toBe(0)
-  },
-)
