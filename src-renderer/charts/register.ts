@@ -1,7 +1,10 @@
-import { BarChart, CustomChart, LineChart, ScatterChart } from 'echarts/charts'
-import { GridComponent, MarkLineComponent } from 'echarts/components'
+import { BarChart, CustomChart, HeatmapChart, LineChart, ScatterChart } from 'echarts/charts'
+import { GridComponent, MarkLineComponent, VisualMapComponent } from 'echarts/components'
 import { use } from 'echarts/core'
 import { CanvasRenderer } from 'echarts/renderers'
 
-// Only what the three charts draw with: the rest of the library stays out of the bundle.
-use([BarChart, CustomChart, LineChart, ScatterChart, GridComponent, MarkLineComponent, CanvasRenderer])
+// Only what the charts draw with: the rest of the library stays out of the bundle.
+use([
+  ...[BarChart, CustomChart, HeatmapChart, LineChart, ScatterChart],
+  ...[GridComponent, MarkLineComponent, VisualMapComponent, CanvasRenderer],
+])

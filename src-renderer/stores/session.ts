@@ -7,11 +7,17 @@ import type { Device, RecentProject } from '../../src-preload/contract/project.t
 export const steps = ['home', 'inspect', 'data', 'plan', 'run', 'compare', 'export'] as const
 export type ProjectStep = (typeof steps)[number]
 /** Beside the steps, in the order of the rail: conversion and the list of methods need no project. */
-export const tools = ['convert', 'shootout', 'methods'] as const
+export const tools = ['scores', 'convert', 'shootout', 'methods'] as const
 export type Tool = (typeof tools)[number]
 /** Where the person can be: a step of the open project, or a tool beside them. */
 export type Step = ProjectStep | Tool
 export const needsProject = (step: Step): boolean => step !== 'home' && step !== 'convert' && step !== 'methods'
+
+/** The key that leads there. */
+export const keyTo: Record<Step, string> = {
+  ...{ home: '1', inspect: '2', data: '3', plan: '4', run: '5', compare: '6', export: '7' },
+  ...{ scores: 's', convert: '8', shootout: '9', methods: '0' },
+}
 
 /** What is not part of a project: where the person is, what this machine offers, what was open before. */
 export const useSession = defineStore('session', () => {

@@ -1,3 +1,4 @@
+import { layerScores } from '../../../src-preload/contract/layer-scores.ts'
 import type { ScoreResult } from '../../../src-preload/contract/methods.ts'
 import type { LayerSummary, Role } from '../../../src-preload/contract/model.ts'
 
@@ -9,15 +10,9 @@ export interface LayerRow {
   sizeShare: number
 }
 
-/** Value of a score for a layer: its own, or its block's where the method judges blocks. */
-export function scoreOf(result: ScoreResult, layer: LayerSummary, values: ReadonlyMap<string, number>): number | null {
-  const key = result.per === 'layer' ? layer.name : layer.block === null ? null : String(layer.block)
-  return key === null ? null : (values.get(key) ?? null)
-}
-
 export function layerRows(layers: readonly LayerSummary[], score: ScoreResult | null): LayerRow[] {
-  const values = new Map(score?.values.map(({ key, value }) => [key, value]))
-  const scores = layers.map((layer) => (score ? scoreOf(score, layer, values) : null))
+  const values = score ? layerScores(layers, score) : new Map<string, number>()
+  const scores = layers.map((layer) => values.get(layer.name) ?? null)
   const largest = Math.max(1, ...layers.map((layer) => layer.bytes))
   const known = scores.filter((value) => value !== null)
   const highest = Math.max(...known, 0)

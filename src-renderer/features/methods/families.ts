@@ -2,9 +2,12 @@ import { families, type MethodFamily, type MethodSummary } from '../../../src-pr
 
 export const familyWords: Record<MethodFamily, { title: string; says: string }> = {
   score: { title: 'Scores', says: 'How much each layer or block matters.' },
+  rewrite: { title: 'Rewritings', says: 'Take parts out of the network: it computes something else, and less.' },
   prepare: { title: 'Preparations', says: 'Rewrite the network before rounding; it computes the same as before.' },
   activate: { title: 'Activations', says: 'Round what flows between the layers, as the graph then really does.' },
   quantize: { title: 'Quantizers', says: 'Turn weights into codes.' },
+  sparsify: { title: 'Sparsifiers', says: 'Set weights to zero, so that they take no room and no time.' },
+  factorize: { title: 'Factorizers', says: 'Write a matrix as a product of two thin ones.' },
   allocate: { title: 'Allocators', says: 'Spend a budget over the layers.' },
   evaluate: { title: 'Evaluators', says: 'Say what a result is worth.' },
   export: { title: 'Export formats', says: 'Files that other programs load.' },

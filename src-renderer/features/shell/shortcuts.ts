@@ -1,8 +1,9 @@
 import { onMounted, onUnmounted } from 'vue'
-import { type Step, steps, tools } from '../../stores/session.ts'
+import { keyTo, type Step } from '../../stores/session.ts'
 
 export const shortcuts: { what: string; keys: string[] }[] = [
   { what: 'Go to a step', keys: ['1', '…', '7'] },
+  { what: 'Scores: which layers matter', keys: ['S'] },
   { what: 'Convert a checkpoint', keys: ['8'] },
   { what: 'Shoot-out of quantizers on a layer', keys: ['9'] },
   { what: 'All methods, explained', keys: ['0'] },
@@ -39,7 +40,7 @@ export function shortcutFor(event: KeyboardEvent, actions: ShortcutActions): (()
   if (withCommand || event.altKey) return null
   if (event.key === '?') return () => actions.help()
   if (event.key === '/') return () => actions.search()
-  const step = /^\d$/.test(event.key) ? [...steps, ...tools][(Number(event.key) + 9) % 10] : undefined // 0 comes after 9
+  const step = (Object.keys(keyTo) as Step[]).find((candidate) => keyTo[candidate] === key)
   return step ? () => actions.go(step) : null
 }
 

@@ -1,6 +1,6 @@
 import type { Job } from '../../../src-preload/contract/job.ts'
 import type { Project } from '../../../src-preload/contract/project.ts'
-import type { Plan } from '../../../src-preload/contract/plan.ts'
+import type { LivePlan } from '../../stores/plan.ts'
 import { needsProject, type ProjectStep, type Step, steps, type Tool, tools } from '../../stores/session.ts'
 import { baseName, formatBits, formatBytes, formatPercent } from '../../ui/format.ts'
 import type { IconName } from '../../ui/icons.ts'
@@ -17,7 +17,7 @@ export interface StepState<S extends Step = ProjectStep> {
 
 interface Seen {
   project: Project | null
-  plan: Plan | null
+  plan: LivePlan | null
   jobs: Job[]
   running: Job | null
 }
@@ -98,17 +98,24 @@ interface ToolsSeen {
   methods: number // how many are known
   converting: Job | null
   trying: Job | null // the shoot-out under way
+  scoring: Job | null // the scores under way
 }
 
 const toolLooks: Record<Tool, { title: string; icon: IconName }> = {
+  scores: { title: 'Scores', icon: 'scores' },
   convert: { title: 'Convert', icon: 'convert' },
   shootout: { title: 'Shoot-out', icon: 'target' },
   methods: { title: 'Methods', icon: 'book' },
 }
 
 function toolTold(tool: Tool, seen: ToolsSeen): Told {
-  const { converting, trying } = seen
+  const { converting, trying, scoring, project } = seen
   const busy = (job: Job): Told => ({ state: 'busy', note: `${formatPercent(job.progress, 0)} done` })
+  if (tool === 'scores') {
+    if (scoring) return busy(scoring)
+    const known = project?.scores.length ?? 0
+    return known > 0 ? done(`${known} measured`) : todo('Which layers matter')
+  }
   if (tool === 'convert') return converting ? busy(converting) : todo('Any format in, any out')
   if (tool === 'methods') return todo(seen.methods ? `${seen.methods} explained` : 'What each one does')
   return trying ? busy(trying) : todo('Quantizers on one layer')

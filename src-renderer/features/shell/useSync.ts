@@ -12,7 +12,7 @@ const endings: Record<Job['kind'], { title: string; step: Step }> = {
   front: { title: 'Compare', step: 'compare' },
   evaluate: { title: 'Compare', step: 'compare' },
   sensitivity: { title: 'Plan', step: 'plan' },
-  score: { title: 'Inspect', step: 'inspect' },
+  score: { title: 'Scores', step: 'scores' },
   export: { title: 'See the files', step: 'export' },
   convert: { title: 'See the files', step: 'convert' },
   importance: { title: 'Plan', step: 'plan' },

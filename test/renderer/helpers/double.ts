@@ -6,8 +6,10 @@ import { Fault, toFault } from '../../../src-preload/contract/fault.ts'
 import type { Job, JobKind } from '../../../src-preload/contract/job.ts'
 import type { Project } from '../../../src-preload/contract/project.ts'
 import type { MeasuredPoint } from '../../../src-preload/contract/results.ts'
+import { frontAnswers } from './front.ts'
 import { methods } from './methods.ts'
 import * as made from './network.ts'
+import { scorePlans, scoreResult, xray } from './scores.ts'
 import { createTried } from './shootout.ts'
 
 type Answers = { [N in ChannelName]: (args: ParsedArguments<N>) => Result<N> | Promise<Result<N>> }
@@ -154,6 +156,7 @@ export function createDouble(start: Project = emptyProject()): Double {
         predictedLoss: variant?.predictedLoss ?? null,
         metrics: evaluation.metrics,
         pinned: variant?.pinned ?? false,
+        ...{ seconds: 1 / evaluation.samplesPerSecond, memory: null },
       }
     })
 
@@ -239,19 +242,15 @@ export function createDouble(start: Project = emptyProject()): Double {
         })
       return change({ data: path === null ? null : made.data })
     },
-    'score.start': ({ uses: [{ method } = { method: '' }] }) =>
-      begin('score', 'Score layers', 'model.layers.2', () => {
-        const blocks = Array.from({ length: 8 }, (_, i) => ({ key: String(i), value: 0.2 + ((i * 37) % 11) / 10 }))
-        const values =
-          method === 'zd' ? blocks : made.layers.map((row) => ({ key: row.name, value: row.parameters / 6e5 }))
-        change({
-          scores: [
-            ...project.scores,
-            { method, per: method === 'zd' ? 'block' : 'layer', values, samples: 0, seconds: 1.2 },
-          ],
-        })
+    'score.start': ({ uses }) =>
+      begin('score', uses.length === 1 ? 'Score layers' : `${uses.length} scores`, 'model.layers.2', () => {
+        const found = uses.map(({ method }) => scoreResult(method))
+        const kept = project.scores.filter(({ method }) => !found.some((one) => one.method === method))
+        change({ scores: [...kept, ...found] })
       }),
     'score.get': ({ method }) => project.scores.find((score) => score.method === method) ?? null,
+    'score.plans': ({ methods: asked, budgets }) => scorePlans(asked, budgets as { bits: number }[]),
+    'layer.xray': ({ layer }) => xray(layer, project.data !== null),
     'sensitivity.start': () =>
       begin('sensitivity', 'Measure sensitivity', 'model.layers.2.mlp.up_proj.weight at 3 bits', () =>
         change({
@@ -287,12 +286,7 @@ export function createDouble(start: Project = emptyProject()): Double {
     'variant.recipe': () => made.solve({ bits: 4 }, {}).recipe,
     'evaluate.start': ({ variant }) =>
       begin('evaluate', 'Evaluate', 'window 31', () => judge(variant, 0.01, made.checkpoint.bytes)),
-    'front.get': () => ({
-      predicted: Array.from({ length: 49 }, (_, i) => made.frontPoint(made.solve({ bits: 2 + i / 8 }, {}))),
-      measured: measured(),
-      uniform: [2, 3, 4, 5, 6, 7, 8].map((bits) => made.frontPoint(made.solve({ bits }, {}, true))),
-      calibration: { factor: 1.06, spearman: 0.98, points: project.variants.length },
-    }),
+    ...frontAnswers(measured, () => push('project', project)),
     'front.start': ({ budgets, uniform }) =>
       begin('front', `Measure ${budgets.length} points of the front`, 'model.layers.5.mlp.down_proj.weight', () => {
         original()

@@ -38,6 +38,12 @@ export const methods: MethodSummary[] = [
     formula: '|{w : z(w) > 1}| / n',
     cost: 'reads the weights once',
   }),
+  method('heads', 'score', 'Head composition', {
+    summary: 'How heads read what earlier heads wrote.',
+    cost: 'one forward pass',
+    needs: ['attention'],
+    parameters: schema({ tokens: { type: 'integer', minimum: 8, default: 64, description: 'Tokens looked at.' } }),
+  }),
   method('rtn', 'quantize', 'Round to nearest', {
     summary: 'Rounds every weight to the nearest point of a small grid.',
     plans: false,

@@ -1,0 +1,60 @@
+import type { ScoreResult } from '../../../src-preload/contract/methods.ts'
+
+export interface DetailRow {
+  key: string
+  title: string // as a person says it
+  value: number
+  share: number // of the range, for its bar
+  parts: (number | null)[]
+}
+
+const named: Record<ScoreResult['per'], (key: string) => string> = {
+  block: (key) => `Block ${key}`,
+  layer: (key) => key,
+  channel: finer('channel'),
+  head: finer('head'),
+  expert: finer('expert'),
+}
+function finer(what: string) {
+  return (key: string): string => {
+    const at = key.lastIndexOf('/')
+    if (at < 0) return key
+    const owner = key.slice(0, at)
+    return `${/^\d+$/.test(owner) ? `Block ${owner}` : owner}, ${what} ${key.slice(at + 1)}`
+  }
+}
+
+/** Names of the further figures, in order of first appearance. */
+export const partsOf = ({ values }: Pick<ScoreResult, 'values'>): string[] => [
+  ...new Set(values.flatMap(({ parts }) => Object.keys(parts ?? {}))),
+]
+
+export type DetailSort = 'order' | 'value' | 'rising'
+
+/** A score's own values: one row a block, layer, channel, head or expert. */
+export function detailRows(result: ScoreResult, sort: DetailSort): DetailRow[] {
+  const all = result.values.map(({ value }) => value)
+  const [low, high] = [Math.min(0, ...all), Math.max(0, ...all)]
+  const parts = partsOf(result)
+  const rows = result.values.map(({ key, value, parts: own }) => ({
+    key,
+    title: named[result.per](key),
+    value,
+    share: high > low ? (value - low) / (high - low) : 0,
+    parts: parts.map((name) => own?.[name] ?? null),
+  }))
+  if (sort === 'value') rows.sort((a, b) => b.value - a.value)
+  if (sort === 'rising') rows.sort((a, b) => a.value - b.value)
+  return rows
+}
+
+/** The layer a key is about; a block's is its first. */
+export function layerOfKey(
+  { per }: Pick<ScoreResult, 'per'>,
+  key: string,
+  layers: readonly { name: string; block: number | null }[],
+): string | null {
+  const at = key.lastIndexOf('/')
+  const owner = per === 'layer' || per === 'block' || at < 0 ? key : key.slice(0, at)
+  return layers.find(({ name, block }) => name === owner || (block !== null && String(block) === owner))?.name ?? null
+}
