@@ -8,17 +8,13 @@
 import type { DeviceId } from '../../../src-preload/contract/project.ts'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Network } from '../checkpoint/network.ts'
-import { weightReader } from '../checkpoint/weights.ts'
 import type { Batch, Dataset } from '../data/types.ts'
 import { meanWithInterval } from '../evaluate/interval.ts'
 import type { Judge } from '../evaluate/judge.ts'
-import type { Graph } from '../graph/ir.ts'
 import { removableBlocks } from '../graph/rewrites/shortcut.ts'
-import { segment } from '../graph/segment.ts'
 import type { TaskContext, TaskResult } from '../protocol.ts'
-import { openSession } from '../runtime/session.ts'
-import type { TensorValue } from '../runtime/types.ts'
-import { calibrate, type CalibrationBatch } from './calibration.ts'
+import { calibrate } from './calibration.ts'
+import { partOutputs, passingBy } from './skipped.ts'
 
 export interface DepthArguments {
   whole: Network // what losses are measured against
@@ -55,14 +51,18 @@ export async function measureDepth(args: DepthArguments, context: TaskContext): 
   const quiet = { ...heard, progress: () => undefined }
   const calibration = await calibrate({ network: left, dataset, samples, device }, heard)
   const { judge } = calibration
-  const references = await outputsOf(whole, whole.graph, [], judgedValue(whole, left, judge), await calibration.at([], quiet), device, heard.notify) // prettier-ignore
+  const run = { device, notify: heard.notify }
+  const references = await partOutputs(
+    { network: whole, cut: [], value: judgedValue(whole, left, judge), ...run },
+    await calibration.at([], quiet),
+  )
   context.progress({ fraction: 1 / steps, step: 'the whole network' })
   const candidates: Candidate[] = []
   for (const { index, input, output } of free) {
     if (input === null || output === null) continue
     const batches = await calibration.at([input], quiet)
-    const entering = batches.map(({ batch, values }) => ({ batch, values: renamed(values, input, output) }))
-    const outputs = await outputsOf(left, graph, [output], judge.value, entering, device, heard.notify)
+    const part = { network: left, cut: [output], value: judge.value, ...run }
+    const outputs = await partOutputs(part, passingBy(batches, { input, output }))
     candidates.push({ block: index, ...(await lossOf(judge, batches, references, outputs)) })
     context.progress({ fraction: (1 + candidates.length) / steps, step: `without block ${index + 1}` })
   }
@@ -73,42 +73,6 @@ export async function measureDepth(args: DepthArguments, context: TaskContext): 
 /** The judged value as the whole network calls it: where the last block's end was judged itself, that has gone. */
 const judgedValue = (whole: Network, left: Network, judge: Judge): string =>
   left.head !== null && whole.head !== null && judge.value === left.head.hidden ? whole.head.hidden : judge.value
-
-const renamed = (values: ReadonlyMap<string, TensorValue>, from: string, to: string): Map<string, TensorValue> => {
-  const value = values.get(from)
-  return new Map(value === undefined ? [] : [[to, value]])
-}
-
-/** `value` of every batch, computed behind `cut` from what the batches hold of it. */
-async function outputsOf(
-  network: Network,
-  whole: Graph,
-  cut: string[],
-  value: string,
-  batches: readonly CalibrationBatch[],
-  device: DeviceId,
-  notify: (notice: string) => void,
-): Promise<Float32Array[]> {
-  const floats = (tensor: TensorValue | undefined) =>
-    tensor?.data instanceof Float32Array ? tensor.data : Float32Array.from(tensor?.data ?? [], Number)
-  if (cut[0] === value) return batches.map(({ values }) => floats(values.get(value)))
-  const graph = segment(whole, { inputs: cut, outputs: [value] })
-  const session = await openSession(graph, weightReader(network), { device }, notify)
-  try {
-    const outputs: Float32Array[] = []
-    for (const { batch, values } of batches) {
-      const feeds: Record<string, TensorValue> = {}
-      for (const name of session.inputNames) {
-        const fed = values.get(name) ?? batch.feeds[name]
-        if (fed !== undefined) feeds[name] = fed
-      }
-      outputs.push(floats((await session.run(feeds, [value]))[value]))
-    }
-    return outputs
-  } finally {
-    await session.release()
-  }
-}
 
 async function lossOf(
   judge: Judge,

@@ -12,10 +12,19 @@ import { imageData, quiet, residualNetwork } from './network.ts'
 const without = (network: Network, blocks: number[]) =>
   removeBlocks.apply(network, { blocks }, { seed: 0, measured: null })
 
-const measure = (whole: Network, dataset: Dataset, removed: number[], samples: number, notify = quiet.notify) => {
+const measure = (
+  whole: Network,
+  dataset: Dataset,
+  removed: number[],
+  samples: number,
+  notify: (notice: string) => unknown = quiet.notify,
+) => {
   const left = without(whole, removed)
   const refuses = (block: number) => removeBlocks.refuses(left, { blocks: [block] })
-  return measureDepth({ whole, left, refuses, dataset, samples, device: 'cpu' }, { ...quiet, notify })
+  return measureDepth(
+    { whole, left, refuses, dataset, samples, device: 'cpu' },
+    { ...quiet, notify: (notice) => void notify(notice) },
+  )
 }
 
 /** The same loss without cached activations: the network with the blocks really left out, evaluated against the whole one. */
