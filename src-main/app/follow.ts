@@ -57,6 +57,7 @@ function walkOf(model: PlanModel, kept: Kept, indexOf: (id: string) => number): 
     layers: model.layers.map(({ name }) => name),
     groups: groups.map(({ members }) => members),
     start,
+    startLosses: groups.map((each, g) => each.loss[at[g] ?? 0] ?? 0),
     startBytes: bytes[0] ?? 0,
     startLoss: loss[0] ?? 0,
     group: [...group],

@@ -74,7 +74,8 @@ export function leversOf(option: Option, keptBits: number): Set<Lever> {
   const [sparsity, rank] = [sparsityOf(option), rankShareOf(option)]
   if (sparsity > 0) found.add('sparsity')
   if (rank < 1) found.add('rank')
-  const coded = typeof option.parameters.bits === 'number' && option.parameters.bits < Math.min(16, keptBits)
+  const { width = option.parameters.bits } = option.parameters
+  const coded = typeof width === 'number' && width < Math.min(16, keptBits)
   if (option.method !== 'keep' && (found.size === 0 || coded)) found.add('bits')
   return found
 }

@@ -10,6 +10,7 @@ export const walkSchema = z.object({
   layers: z.array(z.string()),
   start: z.array(z.number().int()), // [layers] index in `ids`
   groups: z.array(z.array(z.number().int())), // layers that change together; mostly alone
+  startLosses: z.array(z.number()), // [groups]
   startBytes: z.number(), // sums over the layers at the start
   startLoss: z.number(),
   group: z.array(z.number().int()), // [steps]

@@ -8,8 +8,6 @@ export interface BudgetCurveData {
   predicted: readonly FrontPoint[]
   uniform: readonly FrontPoint[]
   measured: readonly { averageBits: number; loss: number }[]
-  /** Where the slider stands: average bits and the loss predicted there. */
-  here: { bits: number; loss: number; low: number; high: number } | null
   minBits: number
   maxBits: number
 }
@@ -23,20 +21,41 @@ const points = (list: readonly { averageBits: number; loss: number }[], data: Bu
 /** At most four of them: the curve is only as high as a few lines of text. */
 const sparse = (ticks: number[]): number[] => ticks.filter((_, i) => i % Math.ceil(ticks.length / 4) === 0)
 
-/** The predicted curve above the slider, sharing its horizontal scale, with the plan that stands now as a dot on it. */
+/** Pixels between the chart's edges and its plot. */
+export const budgetCurveGrid = { left: 11, right: 11, top: 12, bottom: 8 } as const
+
+/** The range of losses that the curve shows. */
+export const budgetCurveRange = (data: BudgetCurveData): [number, number] =>
+  logExtent(
+    [data.predicted, data.uniform, data.measured].flatMap((list) => points(list, data).map((p) => p[1])),
+    1.4,
+  ) ?? [1e-4, 1]
+
+/** Where a plan stands on the curve, as shares of the plot from its left and from its top; kept inside. */
+export function budgetCurvePlace(
+  { minBits, maxBits }: Pick<BudgetCurveData, 'minBits' | 'maxBits'>,
+  [low, high]: readonly [number, number],
+  here: { bits: number; loss: number },
+): { x: number; y: number } {
+  const inside = (share: number): number => Math.min(1, Math.max(0, share))
+  return {
+    x: inside((here.bits - minBits) / (maxBits - minBits || 1)),
+    y: here.loss > 0 ? inside(Math.log(high / here.loss) / Math.log(high / low)) : 1,
+  }
+}
+
+/** The predicted curve above the slider, sharing its horizontal scale. The plan that stands now is drawn over it by the page:
+ *  the chart stays as it is while the hand moves. */
 export function budgetCurveOption(data: BudgetCurveData, theme: ChartTheme): EChartsCoreOption {
   const predicted = points(data.predicted, data)
   const uniform = points(data.uniform, data)
   const measured = points(data.measured, data)
-  const hereLoss = data.here && data.here.loss > 0 ? [data.here.loss] : []
-  const losses = [...predicted, ...uniform, ...measured].map((p) => p[1])
-  // The scale must not breathe while the hand drags, so the dot itself only widens it where it lies outside.
-  const [low, high] = logExtent([...losses, ...hereLoss], 1.4) ?? [1e-4, 1]
+  const [low, high] = budgetCurveRange(data)
   const line = { type: 'line', symbol: 'none', silent: true, animation: false }
   return {
     animation: false,
     textStyle: { fontFamily: theme.font },
-    grid: { left: 11, right: 11, top: 12, bottom: 8 },
+    grid: budgetCurveGrid,
     xAxis: { type: 'value', min: data.minBits, max: data.maxBits, show: false },
     yAxis: {
       type: 'log',
@@ -72,24 +91,6 @@ export function budgetCurveOption(data: BudgetCurveData, theme: ChartTheme): ECh
         symbolSize: 8,
         itemStyle: { color: theme.measured, borderColor: theme.surface, borderWidth: 1.5 },
         data: measured,
-      },
-      {
-        id: 'here',
-        type: 'scatter',
-        silent: true,
-        animation: false,
-        symbolSize: 14,
-        z: 10,
-        itemStyle: { color: theme.surface, borderColor: theme.accent, borderWidth: 3 },
-        data: data.here && data.here.loss > 0 ? [[data.here.bits, data.here.loss]] : [],
-        markLine: {
-          silent: true,
-          symbol: 'none',
-          animation: false,
-          label: { show: false },
-          lineStyle: { color: theme.accent, type: 'solid', width: 1, opacity: 0.6 },
-          data: data.here ? [{ xAxis: data.here.bits }] : [],
-        },
       },
     ],
   }

@@ -1,11 +1,23 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
-import type { Budget, Methods, Plan } from '../../src-preload/contract/plan.ts'
+import {
+  type Budget,
+  type Constraints,
+  type Methods,
+  noConstraints,
+  type Plan,
+} from '../../src-preload/contract/plan.ts'
 
-/** What the person decided: a budget, and layers that must keep an option. This is what undo steps through. */
+/** A plan as it is shown. While the hand moves it is followed without asking, and has no recipe until it rests. */
+export type LivePlan = Omit<Plan, 'recipe' | 'solveMs'> & { recipe: Plan['recipe'] | null }
+
+/** What the person decided: a budget, layers that must keep an option, and what else a plan must keep. This is what undo
+ *  steps through. */
 export interface Draft {
   budget: Budget
   locked: Readonly<Record<string, string>>
+  /** Absent: none. */
+  constraints?: Constraints
   /** Quantizer and preparations, once they were changed here; until then, those of the project. */
   methods?: Methods
 }
@@ -13,31 +25,47 @@ export interface Draft {
 const start: Draft = { budget: { bits: 4 }, locked: {} }
 const longestHistory = 200
 
-const same = (a: Draft, b: Draft): boolean => JSON.stringify(a) === JSON.stringify(b)
+const same = <T>(a: T, b: T): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 export const usePlan = defineStore('plan', () => {
   const draft = shallowRef<Draft>(start)
-  const plan = shallowRef<Plan | null>(null)
+  const plan = shallowRef<LivePlan | null>(null)
+  const isDragging = ref(false)
   const comparesUniform = ref(true)
   const past = shallowRef<Draft[]>([])
   const future = shallowRef<Draft[]>([])
   let settled: Draft = start
 
+  const constraints = computed(() => draft.value.constraints ?? noConstraints)
   const lockedCount = computed(() => Object.keys(draft.value.locked).length)
 
   /** Follows the hand: changes the draft without a step in the history. */
   function drag(budget: Budget): void {
+    if (same(budget, draft.value.budget)) return
+    isDragging.value = true
     draft.value = { ...draft.value, budget }
   }
   /** The hand let go: what the draft is now becomes one step. */
   function settle(): void {
+    isDragging.value = false
     if (same(draft.value, settled)) return
     past.value = [...past.value, settled].slice(-longestHistory)
     future.value = []
     settled = draft.value
   }
   function setBudget(budget: Budget): void {
-    drag(budget)
+    draft.value = { ...draft.value, budget }
+    settle()
+  }
+  function setConstraints(next: Constraints): void {
+    const { constraints: _old, ...rest } = draft.value
+    draft.value = same(next, noConstraints) ? rest : { ...rest, constraints: next }
+    settle()
+  }
+  /** A plan that was made before: its budget, all of its layers locked, and the methods it was made with. */
+  function load(next: Draft, kept: Methods): void {
+    settled = { ...settled, methods: settled.methods ?? kept }
+    draft.value = next
     settle()
   }
   function lock(layer: string, option: string): void {
@@ -85,7 +113,8 @@ export const usePlan = defineStore('plan', () => {
   }
   /** Another export format: other options, so no lock holds; the budget stays. */
   function replan(): void {
-    settled = draft.value = { ...draft.value, locked: {} }
+    const { constraints: _old, ...rest } = draft.value
+    settled = draft.value = { ...rest, locked: {} }
     past.value = []
     future.value = []
     plan.value = null
@@ -105,9 +134,13 @@ export const usePlan = defineStore('plan', () => {
     past,
     future,
     lockedCount,
+    isDragging,
+    constraints,
     drag,
     settle,
     setBudget,
+    setConstraints,
+    load,
     setMethods,
     dropMethods,
     lock,
@@ -118,7 +151,7 @@ export const usePlan = defineStore('plan', () => {
     redo,
     replan,
     clear,
-    setPlan: (next: Plan) => void (plan.value = next),
+    setPlan: (next: LivePlan) => void (plan.value = next),
     setComparesUniform: (next: boolean) => void (comparesUniform.value = next),
   }
 })

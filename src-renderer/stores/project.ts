@@ -21,6 +21,11 @@ export const useProject = defineStore('project', () => {
   const chosenLayer = computed(() => (layer.value === null ? null : (byName.value.get(layer.value) ?? null)))
   const optionsByName = computed(() => new Map((options.value ?? []).map((row) => [row.name, row.options])))
 
+  const optionIndex = computed(
+    () => new Map((options.value ?? []).map((row) => [row.name, new Map(row.options.map((one) => [one.id, one]))])),
+  )
+  const optionById = (name: string, id: string) => optionIndex.value.get(name)?.get(id)
+
   /** Changes whenever predictions or measurements may have: a reason to ask for options and the front again. */
   const revision = computed(() => {
     const now = project.value
@@ -72,6 +77,7 @@ export const useProject = defineStore('project', () => {
     byName,
     chosenLayer,
     optionsByName,
+    optionById,
     revision,
     open,
     refresh,

@@ -44,8 +44,8 @@ test('levers are told from what an option takes away', () => {
   const names = (of: ReturnType<typeof leversOf>): string[] => [...of].sort()
   expect(names(leversOf(option('rtn', 4, { bits: 4 }), 32))).toEqual(['bits'])
   expect(names(leversOf(option('keep', 32, {}), 32))).toEqual([])
-  expect(names(leversOf(option('prune', 10, { sparsity: 0.7 }), 32))).toEqual(['sparsity'])
-  expect(names(leversOf(option('prune', 3, { sparsity: 0.5, bits: 4 }), 32))).toEqual(['bits', 'sparsity'])
+  expect(names(leversOf(option('prune', 10, { sparsity: 0.7, width: 16 }), 32))).toEqual(['sparsity'])
+  expect(names(leversOf(option('prune', 3, { sparsity: 0.5, width: 4 }), 32))).toEqual(['bits', 'sparsity'])
   expect(names(leversOf(option('svd', 9, { rankShare: 0.3 }), 16))).toEqual(['rank'])
 })
 

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
-import { budgetCurveOption } from '../../src-renderer/charts/budgetCurve.ts'
+import { budgetCurveOption, budgetCurvePlace } from '../../src-renderer/charts/budgetCurve.ts'
 import { frontOption, frontScales, type FrontChartData, markAt } from '../../src-renderer/charts/front.ts'
 import { bar, histogramOption } from '../../src-renderer/charts/histogram.ts'
 import { band, errorBar } from '../../src-renderer/charts/marks.ts'
+import { stripBars, stripIndexAt } from '../../src-renderer/charts/layerStrip.ts'
 import { linearTicks, logExtent, logTicks } from '../../src-renderer/charts/ticks.ts'
 import { theme } from './helpers/theme.ts'
 
@@ -162,7 +163,6 @@ test('the budget curve shares the slider’s scale and leaves out what lies beyo
       predicted: [point(8, 0.001), point(2, 1), point(20, 1e-6)],
       uniform: [point(4, 0)],
       measured: [],
-      here: { bits: 4, loss: 0.1, low: 0.05, high: 0.2 },
       minBits: 2,
       maxBits: 8,
     },
@@ -173,5 +173,32 @@ test('the budget curve shares the slider’s scale and leaves out what lies beyo
     [8, 0.001],
   ])
   expect(series(option, 'uniform').data).toEqual([])
-  expect(series(option, 'here').data).toEqual([[4, 0.1]])
+})
+
+test('where the plan stands is told in shares of the plot, and never outside it', () => {
+  const scale = { minBits: 2, maxBits: 8 }
+  expect(budgetCurvePlace(scale, [0.01, 1], { bits: 5, loss: 0.1 })).toEqual({ x: 0.5, y: 0.5 })
+  expect(budgetCurvePlace(scale, [0.01, 1], { bits: 1, loss: 5 })).toEqual({ x: 0, y: 0 })
+  expect(budgetCurvePlace(scale, [0.01, 1], { bits: 9, loss: 0 })).toEqual({ x: 1, y: 1 })
+})
+
+test('the strip: bits as height, zeros hatched, a lower rank notched, removed blocks as gaps', () => {
+  const layer = { bits: 4.5, isKept: false, sparsity: 0, rankShare: 1, isLocked: false }
+  const bars = stripBars([layer, { ...layer, sparsity: 0.5 }, { ...layer, rankShare: 0.25 }, null], 80, 40)
+  expect(bars.map(({ height }) => height)).toEqual([20, 20, 20, 2])
+  expect(bars.map(({ hatch }) => hatch)).toEqual([0, 0.5, 0, 0])
+  expect(bars.map(({ notch }) => notch)).toEqual([null, null, 20 + 20 * 0.75, null])
+  expect(bars[3]?.kind).toBe('removed')
+  expect(stripBars([{ ...layer, isKept: true, bits: 32 }], 10, 40)[0]).toMatchObject({ kind: 'kept', height: 40 })
+  const many = stripBars(
+    Array.from({ length: 500 }, () => layer),
+    800,
+    40,
+  )
+  expect((many[499]?.left ?? 0) + (many[499]?.width ?? 0)).toBeCloseTo(800)
+})
+
+test('a place on the strip is a layer', () => {
+  expect([0, 9.9, 10, 79.9, 80, -1].map((x) => stripIndexAt(x, 80, 8))).toEqual([0, 0, 1, 7, -1, -1])
+  expect(stripIndexAt(5, 80, 0)).toBe(-1)
 })

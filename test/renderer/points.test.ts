@@ -25,12 +25,17 @@ const measured = (
   predictedLoss: variant === null ? null : loss * 0.9,
   metrics: { top1: metric(0.9 - loss), ...(variant === null ? {} : { klDivergence: metric(loss) }) },
   pinned: variant === 'b',
+  seconds: 0.01 * averageBits,
+  memory: null,
 })
 const front: Front = {
   predicted: [point(2, 1), point(2.1, 0.9), point(4, 0.1), point(8, 0.001), point(32, 0)],
   uniform: [point(2, 1.2), point(4, 0.2)],
   measured: [measured('b', 4, 0.12, 'planned'), measured('a', 2, 1.1, 'uniform'), measured(null, 32, 0, 'original')],
+  curves: [],
+  imported: [],
   calibration: { factor: 1, spearman: null, points: 2 },
+  source: 'a test',
 }
 const view = { x: 'size' as const, metric: 'klDivergence', chosen: null, hovered: null }
 

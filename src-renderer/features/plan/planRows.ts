@@ -1,9 +1,10 @@
 import type { LayerSummary } from '../../../src-preload/contract/model.ts'
-import type { LayerPlan, Plan } from '../../../src-preload/contract/plan.ts'
+import { type LayerPlan, rankShareOf, sparsityOf } from '../../../src-preload/contract/plan.ts'
+import type { LivePlan } from '../../stores/plan.ts'
 import type { Project } from '../../../src-preload/contract/project.ts'
 import type { FrontPoint } from '../../../src-preload/contract/results.ts'
 import type { LayerOptions } from '../../stores/project.ts'
-import { formatBits } from '../../ui/format.ts'
+import { formatBits, formatPercent } from '../../ui/format.ts'
 
 export type PlanOption = LayerOptions['options'][number]
 
@@ -16,26 +17,28 @@ export interface PlanRow {
   figure: string
   /** Share of the plan's whole predicted loss. */
   lossShare: number
+  sparsity: number
+  rankShare: number
 }
 
 export function planRows(
-  plan: Plan,
+  plan: LivePlan,
   layers: ReadonlyMap<string, LayerSummary>,
-  options: ReadonlyMap<string, LayerOptions['options']> = new Map(),
+  optionOf: (layer: string, id: string) => PlanOption | undefined = () => undefined,
 ): PlanRow[] {
   const total = plan.layers.reduce((sum, row) => sum + Math.max(0, row.loss), 0)
   return plan.layers.map((row) => {
     const layer = layers.get(row.name) ?? null
+    const option = optionOf(row.name, row.option)
     return {
       plan: row,
       layer,
       block: layer?.block ?? null,
       bytes: row.bytes,
-      figure: optionFigure(
-        options.get(row.name)?.find(({ id }) => id === row.option),
-        row.bits,
-      ),
+      figure: optionFigure(option, row.bits),
       lossShare: total > 0 ? Math.max(0, row.loss) / total : 0,
+      sparsity: option ? sparsityOf(option) : 0,
+      rankShare: option ? rankShareOf(option) : 1,
     }
   })
 }
@@ -45,11 +48,23 @@ type Titled = Pick<PlanOption, 'method' | 'bits' | 'parameters'>
 /** The name a file format gives its type ('Q4_K'); null where the option is known by its width. */
 const typeOf = ({ parameters }: Titled): string | null => (typeof parameters.type === 'string' ? parameters.type : null)
 
-/** '4 bits', 'Q4_K', or 'Keep' for the weight as it is. */
+/** What an option takes away beside bits: '50 % zeros', 'rank 30 %'; null where it takes bits alone. */
+export function spentBeside(option: Titled): string | null {
+  const [zeros, rank] = [sparsityOf(option), rankShareOf(option)]
+  const words = [
+    ...(zeros > 0 ? [`${formatPercent(zeros, 0)} zeros`] : []),
+    ...(rank < 1 ? [`rank ${formatPercent(rank, 0)}`] : []),
+  ]
+  return words.length > 0 ? words.join(', ') : null
+}
+
+/** '4 bits', 'Q4_K', '50 % zeros, 2.6 bits', or 'Keep' for the weight as it is. */
 export const optionTitle = (option: Titled): string =>
   option.method === 'keep'
     ? 'Keep'
-    : (typeOf(option) ?? `${formatBits(option.bits)} ${option.bits === 1 ? 'bit' : 'bits'}`)
+    : [spentBeside(option), typeOf(option) ?? `${formatBits(option.bits)} ${option.bits === 1 ? 'bit' : 'bits'}`]
+        .filter((part) => part !== null)
+        .join(', ')
 
 /** The same where there is room for a few letters. */
 export const optionFigure = (option: Titled | undefined, bits: number): string =>
@@ -64,7 +79,17 @@ const grains: Record<string, string> = { tensor: 'per tensor', channel: 'per cha
 /** What else the option says, in words: where scales are shared, then method and the other parameters. */
 export function optionNote(option: PlanOption): string {
   if (option.method === 'keep') return 'as in the checkpoint'
-  const { bits: _bits, granularity, groupSize, symmetric, type, weighted, ...rest } = option.parameters
+  const {
+    bits: _bits,
+    granularity,
+    groupSize,
+    symmetric,
+    type,
+    weighted,
+    sparsity: _zeros,
+    rankShare: _rank,
+    ...rest
+  } = option.parameters
   const grain =
     granularity === 'group' && typeof groupSize === 'number'
       ? `groups of ${groupSize}`
@@ -121,7 +146,19 @@ export function uniformLossAt(uniform: readonly FrontPoint[], bytes: number): Un
 }
 
 /** 'Planned 4.5 bits', with the export format where it is not the checkpoint's usual one. */
-export function planName(plan: Plan, { format, checkpoint }: Pick<Project, 'format' | 'checkpoint'>): string {
+export function planName(
+  plan: Pick<LivePlan, 'predicted' | 'removed'>,
+  { format, checkpoint }: Pick<Project, 'format' | 'checkpoint'>,
+): string {
   const usual = checkpoint.exports.find(({ reason }) => reason === null)?.format ?? format
-  return `Planned ${formatBits(plan.predicted.averageBits)} bits${format === usual ? '' : `, ${format ?? ''}`}`
+  const { averageBits, sparsity, rankShare } = plan.predicted
+  const spent = [
+    ...(sparsity >= 0.005 ? [`${formatPercent(sparsity, 0)} zeros`] : []),
+    ...(rankShare <= 0.995 ? [`rank ${formatPercent(rankShare, 0)}`] : []),
+    ...(plan.removed.length > 0
+      ? [`without ${plan.removed.length === 1 ? 'block' : 'blocks'} ${plan.removed.join(', ')}`]
+      : []),
+    ...(format === usual ? [] : [format ?? '']),
+  ]
+  return [`Planned ${formatBits(averageBits)} bits`, ...spent].join(', ')
 }

@@ -1,28 +1,37 @@
-import { computed, shallowRef, watch } from 'vue'
+import { computed, onScopeDispose, shallowRef, watch } from 'vue'
+import type { Follow } from '../../../src-preload/contract/follow.ts'
 import { type FaultShape, toFault } from '../../../src-preload/contract/fault.ts'
+import type { Budget } from '../../../src-preload/contract/plan.ts'
 import { useLathe } from '../../api/lathe.ts'
 import { type Draft, usePlan } from '../../stores/plan.ts'
 import { useProject } from '../../stores/project.ts'
 import { latest } from '../latest.ts'
+import { bitsAtBytes, bytesAtBits, createFollower } from './follow.ts'
 import { bitRange } from './planRows.ts'
 
 interface Question extends Draft {
   project: string
 }
 
-/** Solves whenever the draft or what is known about the network changes: one question in flight, the newest wins. */
+/** How long the hand must rest, between two moves, before the exact plan is asked for. */
+const restMs = 140
+
+/** Follows the hand within the frame, and asks for the exact plan whenever it rests, or anything else changes: one question
+ *  in flight, the newest wins. */
 export function usePlanning() {
   const { client } = useLathe()
   const store = usePlan()
   const projects = useProject()
   const fault = shallowRef<FaultShape | null>(null)
+  const follow = shallowRef<{ of: string; answer: Follow } | null>(null)
 
   const solve = latest(
-    async ({ project, budget, locked }: Question) => {
-      const plan = await client.call('plan.solve', { project, budget, locked: { ...locked } })
+    async ({ project, budget, locked, constraints }: Question) => {
+      const plan = await client.call('plan.solve', { project, budget, locked: { ...locked }, constraints })
       if (projects.project?.folder !== project) return
-      store.setPlan(plan)
       fault.value = null
+      // An answer to where the hand was is older than what follows it now.
+      if (follower.value === null || JSON.stringify(asked.value.budget) === JSON.stringify(budget)) store.setPlan(plan)
     },
     (error) => {
       fault.value = toFault(error).toShape()
@@ -31,45 +40,93 @@ export function usePlanning() {
   const range = computed(() => bitRange(projects.options))
   /** What is asked for: the draft, its width inside what this format offers (not every one has 4 bits, or 2). */
   const asked = computed((): Draft => {
-    const { budget } = store.draft
+    const { budget, constraints } = store.draft
     // With other data other options are offered: what is locked to one that is gone is free again.
     const stands = ([layer, id]: [string, string]): boolean =>
       projects.options === null || (projects.optionsByName.get(layer)?.some((option) => option.id === id) ?? false)
     const locked = Object.fromEntries(Object.entries(store.draft.locked).filter(stands))
-    if (!('bits' in budget)) return { budget, locked }
+    if (!('bits' in budget)) return { budget, locked, constraints }
     const { min, max } = range.value
-    return { budget: { bits: Math.min(max, Math.max(min, budget.bits)) }, locked }
+    return { budget: { bits: Math.min(max, Math.max(min, budget.bits)) }, locked, constraints }
   })
+
+  // Everything on which the walk depends, but for the budget.
+  const bounds = computed(() => JSON.stringify([projects.revision, asked.value.locked, asked.value.constraints]))
+  const fetchFollow = latest(
+    async ({ project, of, locked, constraints }: Question & { of: string }) => {
+      const answer = await client.call('plan.follow', { project, locked: { ...locked }, constraints })
+      if (bounds.value === of) follow.value = { of, answer }
+    },
+    () => undefined, // the plan says what is wrong; without a walk the hand is followed by questions
+  )
   watch(
-    () => [JSON.stringify(asked.value), projects.revision] as const,
-    () => {
+    bounds,
+    (of) => {
       const project = projects.project?.folder
-      if (project) solve({ project, ...asked.value })
+      if (project) fetchFollow({ project, of, ...asked.value })
+    },
+    { immediate: true },
+  )
+  const follower = computed(() => {
+    if (follow.value === null || follow.value.of !== bounds.value || projects.areOptionsOld) return null
+    if (projects.options === null || follow.value.answer.walks.length === 0) return null
+    const parametersOf = (layer: string): number => projects.byName.get(layer)?.parameters ?? 0
+    return createFollower(follow.value.answer, projects.optionsByName, parametersOf, asked.value.locked)
+  })
+
+  let resting: ReturnType<typeof setTimeout> | null = null
+  function ask(): void {
+    if (resting !== null) clearTimeout(resting)
+    resting = null
+    const project = projects.project?.folder
+    if (project) solve({ project, ...asked.value })
+  }
+  onScopeDispose(() => void (resting !== null && clearTimeout(resting)))
+  watch(
+    () => [JSON.stringify(asked.value), projects.revision, store.isDragging] as const,
+    () => {
+      const bytes = store.isDragging ? (follower.value?.bytesOf(asked.value.budget) ?? null) : null
+      if (bytes === null || !follower.value) return ask()
+      store.setPlan(follower.value.at(bytes))
+      fault.value = null
+      if (resting !== null) clearTimeout(resting)
+      resting = setTimeout(ask, restMs)
     },
     { immediate: true },
   )
 
-  /** Smallest and largest file the options allow, in bytes; null until a plan and the options are known. */
-  const bounds = computed(() => {
-    const plan = store.plan
-    const options = projects.options
-    if (!plan || !options) return null
-    const fixed = plan.predicted.bytes - plan.layers.reduce((sum, layer) => sum + layer.bytes, 0)
-    let least = fixed
-    let most = fixed
-    for (const { options: list } of options) {
-      if (list.length === 0) continue
-      least += Math.min(...list.map((option) => option.bytes))
-      most += Math.max(...list.map((option) => option.bytes))
+  /** Bytes of all layers at their smallest and at their largest. */
+  const extremes = computed(() => {
+    let [least, most] = [0, 0]
+    for (const { options } of projects.options ?? []) {
+      if (options.length === 0) continue
+      least += Math.min(...options.map(({ bytes }) => bytes))
+      most += Math.max(...options.map(({ bytes }) => bytes))
     }
     return { least, most }
   })
-  /** Where the slider stands. A budget in bytes has no width of its own: the plan's average stands for it. */
+  /** Smallest and largest file the options allow, in bytes; null until a plan and the options are known. */
+  const limits = computed(() => {
+    const { plan } = store
+    if (!plan || !projects.options) return null
+    const fixed = plan.predicted.bytes - plan.layers.reduce((sum, layer) => sum + layer.bytes, 0)
+    return { least: fixed + extremes.value.least, most: fixed + extremes.value.most }
+  })
+  /** Where the slider stands. A budget that names no width stands where its bytes do. */
   const bits = computed(() => {
     const { budget } = store.draft
     const { min, max } = range.value
-    const value = 'bits' in budget ? budget.bits : (store.plan?.predicted.averageBits ?? min)
+    const shown = store.plan?.predicted
+    const ofBytes = follow.value && shown ? bitsAtBytes(follow.value.answer, shown.bytes) : (shown?.averageBits ?? min)
+    const value = 'bits' in budget ? budget.bits : ofBytes
     return Math.min(max, Math.max(min, value))
   })
-  return { fault, bounds, bits, range }
+  /** The budget that the slider means at a width: of the kind that is asked for now, where size tells it. */
+  function budgetAt(width: number): Budget {
+    const { budget } = store.draft
+    const rounded = Math.round(width * 100) / 100
+    const bytes = follow.value ? bytesAtBits(follow.value.answer, rounded) : null
+    return 'bytes' in budget && bytes !== null ? { bytes: Math.round(bytes) } : { bits: rounded }
+  }
+  return { fault, bounds: limits, bits, range, budgetAt }
 }

@@ -9,7 +9,7 @@ import type { FrontPoint } from '../../../src-preload/contract/results.ts'
 
 const width = 256
 const blocks = 8
-const baseBytes = 24_000
+export const baseBytes = 24_000
 
 function layer(name: string, role: Role, block: number | null, shape: number[], compressible = true): LayerSummary {
   const parameters = shape.reduce((a, b) => a * b, 1)
@@ -111,16 +111,17 @@ export const options: Options = layers
 const optionAt = (row: Options[number], id: string) => row.options.find((option) => option.id === id) ?? row.options[0]
 
 /** Bytes of the file with one width everywhere, interpolated between whole widths. */
-function uniformBytes(bits: number): number {
+export function uniformBytes(bits: number): number {
   const at = (width: number) =>
     baseBytes +
     sum(options.map((row) => (width > 8 ? optionAt(row, 'keep') : optionAt(row, `rtn-${width}-g32`))?.bytes ?? 0))
-  const low = Math.floor(Math.min(bits, 8))
+  if (bits > 8) return at(bits)
+  const low = Math.floor(bits)
   return at(low) + (bits - low) * (at(low + 1) - at(low))
 }
 
 export function solve(budget: Budget, locked: Readonly<Record<string, string>>, uniform = false, factor = 1): Plan {
-  const budgetBytes = 'bytes' in budget ? budget.bytes : uniformBytes(budget.bits)
+  const budgetBytes = 'bytes' in budget ? budget.bytes : uniformBytes('bits' in budget ? budget.bits : 4)
   const widths = [2, 3, 4, 5, 6, 7, 8]
   const flat = widths.findLast((width) => uniformBytes(width) <= budgetBytes + 1) ?? 2
   const chosen = new Map(
@@ -164,12 +165,15 @@ export function solve(budget: Budget, locked: Readonly<Record<string, string>>, 
       bytes,
       averageBits: sum(rows.map((row) => row.bits * (weights.get(row.name) ?? 0))) / total,
       bitsPerWeight: (8 * (bytes - baseBytes)) / total,
+      ...{ sparsity: 0, rankShare: 1, seconds: null },
       loss,
       lossLow: loss * 0.8,
       lossHigh: loss * 1.28,
       source: 'measured one layer at a time on 8 windows of 256 tokens',
     },
     budgetBytes,
+    budget: 'asked of the double',
+    ...{ removed: [], allocator: 'knapsack', optimal: true },
     layers: rows,
     recipe: {
       lathe: 1,

@@ -1,0 +1,95 @@
+import type { LayerSummary } from '../../../src-preload/contract/model.ts'
+import type { Constraints } from '../../../src-preload/contract/plan.ts'
+import { formatBits, formatLoss } from '../../ui/format.ts'
+
+const without = <V>(record: Readonly<Record<string, V>>, key: string): Record<string, V> => {
+  const { [key]: _gone, ...rest } = record
+  return rest
+}
+
+export const constraintCount = ({ alike, floors, ceilings, keepBlocks, maxLoss, maxSeconds }: Constraints): number =>
+  alike.length +
+  Object.keys(floors).length +
+  Object.keys(ceilings).length +
+  keepBlocks.length +
+  (maxLoss === null ? 0 : 1) +
+  (maxSeconds === null ? 0 : 1)
+
+/** null takes the bound away. */
+export const withFloor = (now: Constraints, layer: string, bits: number | null): Constraints => ({
+  ...now,
+  floors: bits === null ? without(now.floors, layer) : { ...now.floors, [layer]: bits },
+})
+export const withCeiling = (now: Constraints, layer: string, bits: number | null): Constraints => ({
+  ...now,
+  ceilings: bits === null ? without(now.ceilings, layer) : { ...now.ceilings, [layer]: bits },
+})
+export const withBlockKept = (now: Constraints, block: number, isKept: boolean): Constraints => ({
+  ...now,
+  keepBlocks: isKept
+    ? [...new Set([...now.keepBlocks, block])].sort((a, b) => a - b)
+    : now.keepBlocks.filter((one) => one !== block),
+})
+/** A layer stands in one group at most: it leaves those it was in, and a group of one is none. */
+export function withAlike(now: Constraints, layers: readonly string[]): Constraints {
+  const taken = new Set(layers)
+  const others = now.alike.map((group) => group.filter((name) => !taken.has(name))).filter((group) => group.length > 1)
+  return { ...now, alike: taken.size > 1 ? [...others, [...taken]] : others }
+}
+
+/** Groups that people ask for: all layers of one role, and what lies together in a block. */
+export function usualGroups(layers: readonly LayerSummary[]): { title: string; layers: string[] }[] {
+  const compressible = layers.filter(({ compressible: can }) => can)
+  const groups = new Map<string, string[]>()
+  const add = (title: string, name: string): void => void groups.set(title, [...(groups.get(title) ?? []), name])
+  for (const { name, role } of compressible) add(`All ${role} layers`, name)
+  for (const { name, block } of compressible) if (block !== null) add(`Block ${block}`, name)
+  return [...groups].flatMap(([title, names]) => (names.length > 1 ? [{ title, layers: names }] : []))
+}
+
+export interface ConstraintLine {
+  key: string
+  words: string
+  without: Constraints
+}
+
+/** One line for each, and what is left without it. */
+export function constraintLines(now: Constraints): ConstraintLine[] {
+  const alike = now.alike.map((group, i): ConstraintLine => {
+    const [first = '', second = ''] = group
+    const rest = group.length > 2 ? ` and ${group.length - 2} more` : ''
+    const left = { ...now, alike: now.alike.filter((_, at) => at !== i) }
+    return { key: `alike ${first}`, words: `${first}, ${second}${rest} get the same option`, without: left }
+  })
+  return [
+    ...alike,
+    ...Object.entries(now.floors).map(([layer, bits]) => ({
+      ...{ key: `floor ${layer}`, words: `${layer} has at least ${formatBits(bits)} bits` },
+      without: withFloor(now, layer, null),
+    })),
+    ...Object.entries(now.ceilings).map(([layer, bits]) => ({
+      ...{ key: `ceiling ${layer}`, words: `${layer} has at most ${formatBits(bits)} bits` },
+      without: withCeiling(now, layer, null),
+    })),
+    ...now.keepBlocks.map((block) => ({
+      ...{ key: `block ${block}`, words: `Block ${block} is not removed` },
+      without: withBlockKept(now, block, false),
+    })),
+    ...(now.maxLoss === null
+      ? []
+      : [
+          {
+            ...{ key: 'loss', words: `Predicted KL divergence at most ${formatLoss(now.maxLoss)} nats` },
+            without: { ...now, maxLoss: null },
+          },
+        ]),
+    ...(now.maxSeconds === null
+      ? []
+      : [
+          {
+            ...{ key: 'seconds', words: `At most ${formatLoss(now.maxSeconds * 1000)} ms a sample` },
+            without: { ...now, maxSeconds: null },
+          },
+        ]),
+  ]
+}
