@@ -1,5 +1,6 @@
 import type { Score } from './define.ts'
 import { depthDiagnostics } from './depth-diagnostics.ts'
+import { ecoflap } from './ecoflap.ts'
 import { lim } from './lim.ts'
 import { lrp } from './lrp.ts'
 import { luq } from './luq.ts'
@@ -11,6 +12,7 @@ import { arank } from './heads/arank.ts'
 import { snr } from './snr.ts'
 import { superExpertScore } from './experts/super-experts.ts'
 import { iscs } from './iscs.ts'
+import { talkingHeads } from './heads/talking-heads.ts'
 
 /** Every score Lathe knows. Adding one costs a file and a line here. */
 export const scores: readonly Score[] = [
@@ -23,7 +25,9 @@ export const scores: readonly Score[] = [
   welore,
   arank,
   lrp,
+  ecoflap,
   snr,
   superExpertScore,
   iscs,
+  talkingHeads,
 ]
