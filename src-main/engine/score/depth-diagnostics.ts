@@ -10,8 +10,8 @@
 // The papers take gradients by backpropagation; finite differences need forward passes only. e is 1 % of the rms of x
 // (assumed: the error of the difference, O(e^2), and that of float32 are then both far below what is told apart).
 // The value given is the distance of the Jacobian from the identity: higher = the block does more. A block in the deeper half
-// is flagged where it and its angle are both below `share` of the mean of the shallower half (assumed: the papers show curves
-// and give no threshold).
+// is flagged where it and its angle are both below `share` of the median of the shallower half (assumed: the papers show
+// curves and give no threshold).
 // Cost: one forward pass, and 2 * probes runs of every block on one batch. Needs activations.
 import { z } from 'zod'
 import { Fault } from '../../../src-preload/contract/fault.ts'
@@ -106,12 +106,15 @@ export async function identityDistance(
   return Math.sqrt(difference / length)
 }
 
-/** Blocks of the deeper half that do little beside the shallower half: Jacobian and angle both below `share` of its mean. */
+/** Blocks of the deeper half that do little beside the shallower half: Jacobian and angle both below `share` of its median (a first block
+ *  can do a hundred times what the others do). */
 export function ineffective(values: readonly ScoreValue[], share: number): string[] {
   const half = Math.ceil(values.length / 2)
-  const mean = (part: string) =>
-    values.slice(0, half).reduce((sum, { parts }) => sum + (parts?.[part] ?? 0), 0) / Math.max(1, half)
-  const [jacobian, angle] = [mean('Jacobian'), mean('angle')]
+  const median = (part: string) => {
+    const sorted = values.slice(0, half).map(({ parts }) => parts?.[part] ?? 0).sort((x, y) => x - y) // prettier-ignore
+    return ((sorted[(half - 1) >> 1] ?? 0) + (sorted[half >> 1] ?? 0)) / 2
+  }
+  const [jacobian, angle] = [median('Jacobian'), median('angle')]
   return values.slice(half).flatMap(({ key, parts }) => {
     const below = (parts?.Jacobian ?? 0) < share * jacobian && (parts?.angle ?? 0) < share * angle
     return below ? [key] : []

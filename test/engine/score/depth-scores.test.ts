@@ -93,6 +93,14 @@ describe('depth diagnostics', () => {
     expect(ineffective(values, 0.001)).toEqual([])
   })
 
+  test('one block that does very much does not make the others idle', () => {
+    const of = (...all: number[]) =>
+      all.map((x, key) => ({ key: `${key}`, value: x, parts: { Jacobian: x, angle: x } }))
+    expect(ineffective(of(100, 1, 1, 1, 1, 0.4), 0.5)).toEqual(['5'])
+    expect(ineffective(of(100, 1, 2, 4, 0.4), 0.5)).toEqual(['4'])
+    expect(ineffective([], 0.5)).toEqual([])
+  })
+
   test('the distance of a linear map is its Frobenius norm, in the mean over directions', async () => {
     // J - I = diag(3, 0, 0, 0): |J - I|_F / sqrt(4) = 1.5
     const map = (x: Float32Array) => Promise.resolve(x.map((value, i) => (i === 0 ? 4 * value : value)))
