@@ -16,6 +16,7 @@ import { evaluateHandlers } from './evaluate.ts'
 import { createJobsEvent, type Listener } from './events.ts'
 import { exportHandlers } from './export.ts'
 import { filesHandlers } from './files.ts'
+import { floorHandlers } from './floor.ts'
 import { frontHandlers } from './front.ts'
 import { importanceHandlers } from './importance.ts'
 import { infoHandlers } from './info.ts'
@@ -78,6 +79,7 @@ const allHandlers = (context: AppContext): Handlers => ({
   ...runHandlers(context),
   ...variantHandlers(context),
   ...evaluateHandlers(context),
+  ...floorHandlers(context),
   ...frontHandlers(context),
   ...exportHandlers(context),
   ...convertHandlers(context),

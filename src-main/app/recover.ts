@@ -6,6 +6,7 @@ import type { AppContext } from './context.ts'
 import { prepareConvert } from './convert.ts'
 import { prepareEvaluate } from './evaluate.ts'
 import { prepareExport } from './export.ts'
+import { prepareFloor } from './floor.ts'
 import { prepareFront } from './front.ts'
 import { prepareImportance } from './importance.ts'
 import type { OpenProject } from './projects.ts'
@@ -24,6 +25,7 @@ const kinds: Record<JobKind, (context: AppContext) => Prepare> = {
   convert: prepareConvert,
   importance: prepareImportance,
   shootout: prepareShootout,
+  floor: prepareFloor,
 }
 
 /** Arguments of a job -> its work, now or after a restart. */

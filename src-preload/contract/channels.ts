@@ -185,6 +185,17 @@ export const channels = {
     }),
     jobStarted,
   ),
+  /** The smallest file that loses at most this share (of accuracy, or of perplexity), found by running and measuring along the
+   *  predicted curve. The job's result is the variant. */
+  'floor.start': channel(
+    z.object({
+      project,
+      lose: z.number().positive().max(1),
+      locked: z.record(z.string(), z.string()).default({}),
+      constraints: constraintsSchema.prefault({}),
+    }),
+    jobStarted,
+  ),
   'variant.pin': channel(z.object({ project, variant: z.string(), pinned: z.boolean() }), projectSchema),
   'variant.rename': channel(
     z.object({ project, variant: z.string(), name: z.string().min(1).max(120) }),

@@ -11,6 +11,7 @@ export const jobKinds = [
   'convert',
   'importance',
   'shootout',
+  'floor',
 ] as const
 export const jobStates = ['queued', 'running', 'done', 'failed', 'cancelled', 'interrupted'] as const
 

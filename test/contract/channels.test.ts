@@ -249,6 +249,11 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
       expect(seconds).toBeGreaterThanOrEqual(points.reduce((sum, point) => sum + point.seconds, 0))
     },
   },
+  'floor.start': {
+    good: () => ({ project, lose: 0.2 }),
+    bad: { project: 'x', lose: 0 },
+    check: completes,
+  },
   'front.start': {
     good: () => ({ project, budgets: [{ bits: 3 }] }),
     bad: { project: 'x', budgets: [] },

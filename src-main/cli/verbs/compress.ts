@@ -1,12 +1,15 @@
+import { Fault } from '../../../src-preload/contract/fault.ts'
+import type { Plan, Recipe } from '../../../src-preload/contract/plan.ts'
 import { print } from '../output.ts'
 import { conversionParameters } from '../parameters.ts'
-import { type CommonOptions, openWork, withSession } from '../session.ts'
+import { type CommonOptions, openWork, type Session, withSession } from '../session.ts'
 import { checkTarget, deliver, deliveryWords } from './deliver.ts'
 import { makePlan } from './plan.ts'
 
 interface Options extends CommonOptions {
   data: string
-  bits: number
+  bits?: number
+  lose?: number // percent
   uniform?: boolean
   format?: string
   param?: string[]
@@ -20,13 +23,30 @@ export const compress = (model: string, options: Options): Promise<void> =>
     const format = await checkTarget(session, model, options)
     const project = await openWork(session, model, { ...options, format }, options.data)
     const parameters = await conversionParameters(session, format, options)
-    const plan = await makePlan(session, project.folder, { bits: options.bits }, options.uniform === true)
-    const delivery = await deliver(session, project.folder, plan.recipe, {
+    const { recipe, ...planned } = await chosenRecipe(session, project.folder, options)
+    const delivery = await deliver(session, project.folder, recipe, {
       ...options,
       format,
       parameters,
       evaluate: options.evaluate,
     })
-    const document = { ...delivery, plan: { predicted: plan.predicted, layers: plan.layers } }
-    print(options, document, () => deliveryWords(delivery))
+    print(options, { ...delivery, ...planned }, () => deliveryWords(delivery))
   })
+
+/** The plan of a width, or the smallest one that was measured to lose little enough. */
+async function chosenRecipe(
+  session: Session,
+  project: string,
+  { bits, lose, uniform = false }: Options,
+): Promise<{ recipe: Recipe; plan?: Pick<Plan, 'predicted' | 'layers'> }> {
+  if ((bits === undefined) === (lose === undefined))
+    throw new Fault('bad-arguments', 'Give the budget as --bits or as --lose, one of them.')
+  if (bits !== undefined) {
+    const { recipe, predicted, layers } = await makePlan(session, project, { bits }, uniform)
+    return { recipe, plan: { predicted, layers } }
+  }
+  const { client, finish } = session
+  await finish(await client.call('sensitivity.start', { project }))
+  const { result } = await finish(await client.call('floor.start', { project, lose: (lose as number) / 100 }))
+  return { recipe: await client.call('variant.recipe', { project, variant: result ?? '' }) }
+}

@@ -29,6 +29,7 @@ export const unitTitle: Record<JobKind, string> = {
   convert: 'steps',
   importance: 'steps',
   shootout: 'methods',
+  floor: 'steps',
 }
 export const resultStep: Record<JobKind, { title: string; step: Step }> = {
   score: { title: 'See the scores', step: 'inspect' },
@@ -40,6 +41,7 @@ export const resultStep: Record<JobKind, { title: string; step: Step }> = {
   convert: { title: 'See the files', step: 'convert' },
   importance: { title: 'Plan with it', step: 'plan' },
   shootout: { title: 'See the results', step: 'shootout' },
+  floor: { title: 'Compare', step: 'compare' },
 }
 export const canResume = (job: Job): boolean =>
   job.state === 'failed' || job.state === 'cancelled' || job.state === 'interrupted'

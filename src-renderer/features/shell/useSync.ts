@@ -17,6 +17,7 @@ const endings: Record<Job['kind'], { title: string; step: Step }> = {
   convert: { title: 'See the files', step: 'convert' },
   importance: { title: 'Plan', step: 'plan' },
   shootout: { title: 'Shoot-out', step: 'shootout' },
+  floor: { title: 'Smallest that loses little enough', step: 'compare' },
 }
 
 /** Keeps the stores equal to what Lathe says: first load, snapshots pushed later, and a fresh look after a reconnect. */
