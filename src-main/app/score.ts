@@ -111,7 +111,7 @@ export const prepareScore =
             if (known.length === 1 || !isExcused(error)) throw error
             last = error
             hooks.notify(
-              `${missing.length === 1 ? (chosen[0]?.method.title ?? '') : 'The rest'} left out: ${error.message}`,
+              `${missing.length === 1 ? (chosen[0]?.method.title ?? '') : 'The others'} was left out: ${error.message}`,
             )
           }
         },

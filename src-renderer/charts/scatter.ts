@@ -44,7 +44,7 @@ export function scatterOption(data: ScatterData, theme: ChartTheme): EChartsCore
     type: of.type,
     min: of.min,
     max: of.max,
-    axisLine: { lineStyle: { color: theme.line } },
+    axisLine: { onZero: false, lineStyle: { color: theme.line } },
     axisTick: { show: false },
     minorTick: { show: false },
     splitLine: { show: true, lineStyle: { color: theme.grid } },

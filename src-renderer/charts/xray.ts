@@ -8,7 +8,7 @@ const write = (value: number): string => trimZeros(formatScientific(value))
 
 function frame(theme: ChartTheme) {
   const axis = {
-    axisLine: { lineStyle: { color: theme.line } },
+    axisLine: { onZero: false, lineStyle: { color: theme.line } },
     axisTick: { show: false },
     minorTick: { show: false },
     splitLine: { show: false },
@@ -123,7 +123,8 @@ export function rangesOption(inputs: NonNullable<Xray['inputs']>, theme: ChartTh
   }
   const rows = order.map((channel, at) => {
     const [mean = 0, deviation = 0] = [inputs.mean[channel], inputs.deviation[channel]]
-    return [at, inputs.min[channel] ?? 0, inputs.max[channel] ?? 0, mean - 2 * deviation, mean + 2 * deviation]
+    const [min = 0, max = 0] = [inputs.min[channel], inputs.max[channel]]
+    return [at, min, max, Math.max(min, mean - 2 * deviation), Math.min(max, mean + 2 * deviation)]
   })
   return {
     ...common,

@@ -95,7 +95,12 @@ describe('columns, rows and agreement', () => {
 
   test('choices say why a score cannot be measured', () => {
     const of = (hasData: boolean, hasGraph = true) =>
-      choicesOf(methods, [scoreResult('zd')], { hasData, hasGraph, parameters: {} })
+      choicesOf(methods, [scoreResult('zd')], {
+        hasData,
+        hasGraph,
+        parameters: {},
+        notices: ['Head composition was left out: no heads.'],
+      })
     expect(of(true).map(({ closed }) => closed)).toEqual([null, null, null])
     expect(of(false).map(({ id, closed }) => [id, closed !== null])).toEqual([
       ['lim', true],
@@ -104,6 +109,11 @@ describe('columns, rows and agreement', () => {
     ])
     expect(of(true, false)[0]?.closed).toContain('tensors only')
     expect(of(true)[1]?.told).toContain('8 blocks')
+    expect(of(true).map(({ isDone, leftOut }) => [isDone, leftOut])).toEqual([
+      [false, null],
+      [true, null],
+      [true, 'no heads.'],
+    ])
   })
 
   test('details name blocks, heads and channels, with their parts', () => {
@@ -302,12 +312,12 @@ describe('the screen', { timeout: 20_000 }, () => {
     expect(asked).toMatchObject({ weighing: 'value' })
     expect(asked.budgets).toHaveLength(3)
     await here.wrapper.find('[aria-label="Measure the plans made with Z-score distribution"]').setValue(true)
-    await here.button('Run and measure 3 plans').trigger('click')
+    await here.button('Run and measure 6 plans').trigger('click')
     await flushPromises()
     expect(calls('run.start').map((args) => (args as { name: string }).name)).toEqual(
       expect.arrayContaining([expect.stringMatching(/^Z-score distribution, [\d.]+ bits$/)]),
     )
-    expect(here.button(/^Stop 3 runs/).exists()).toBe(true)
+    expect(here.button(/^Stop 6 runs/).exists()).toBe(true)
   })
 
   test('details show maps, parts and notes of one score', async () => {

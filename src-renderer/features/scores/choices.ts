@@ -10,6 +10,10 @@ export interface ScoreChoice {
   closed: string | null
   /** What was measured, in words; null before. */
   told: string | null
+  /** Why it was left out the last time; null where it was not. */
+  leftOut: string | null
+  /** There is nothing more to measure: a result with these parameters is there, or it does not fit this network. */
+  isDone: boolean
 }
 
 const looks = ({ needs }: MethodSummary): boolean => needs.some((need) => need !== 'weights')
@@ -21,21 +25,37 @@ export function toldOf({ samples, seconds, per, values }: ScoreResult): string {
   return `Measured ${on} in ${formatDuration(seconds * 1000)}: ${things}`
 }
 
+/** What the last job said of a score that does not fit the network: '<title> was left out: <why>'. */
+function leftOutBy({ title }: MethodSummary, notices: readonly string[]): string | null {
+  const begin = `${title} was left out: `
+  return notices.find((notice) => notice.startsWith(begin))?.slice(begin.length) ?? null
+}
+
 /** Every score of the registry, with what stands in its way. */
 export function choicesOf(
   methods: readonly MethodSummary[],
   results: readonly ScoreResult[],
-  seen: { hasData: boolean; hasGraph: boolean; parameters: Readonly<Record<string, MethodUse['parameters']>> },
+  seen: {
+    hasData: boolean
+    hasGraph: boolean
+    parameters: Readonly<Record<string, MethodUse['parameters']>>
+    notices: readonly string[]
+  },
 ): ScoreChoice[] {
   return methods
     .filter(({ family }) => family === 'score')
     .map((method) => {
       const result = results.findLast((one) => one.method === method.id)
+      const leftOut = leftOutBy(method, seen.notices)
+      const parameters = seen.parameters[method.id] ?? result?.parameters ?? {}
+      const isSame = result !== undefined && JSON.stringify(parameters) === JSON.stringify(result.parameters ?? {})
       const wants = method.needs.filter((need) => need !== 'weights').join(', ')
       return {
         id: method.id,
         method,
-        parameters: seen.parameters[method.id] ?? result?.parameters ?? {},
+        parameters,
+        leftOut: result ? null : leftOut,
+        isDone: isSame || (result === undefined && leftOut !== null),
         closed: !looks(method)
           ? null
           : !seen.hasGraph

@@ -69,6 +69,8 @@ export function runsOf(lines: readonly PlanLine[]): { name: string; recipe: Reci
 
 /** Lines as drawn; with some ticked, the others step back. */
 export function planChart(lines: readonly PlanLine[], marked: (id: string) => boolean): PlanChartData {
+  const sizes = lines.flatMap(({ points }) => points.map(({ bytes }) => bytes))
+  const isNarrow = Math.max(...sizes) < 1.02 * Math.min(...sizes) && Math.max(...sizes) < 1e7
   const some = lines.some(({ id }) => marked(id))
   const mark = (x: number, { loss, low, high }: ScorePlanPoint['judged']) => ({ x, y: loss, low, high })
   return {
@@ -79,6 +81,9 @@ export function planChart(lines: readonly PlanLine[], marked: (id: string) => bo
       measured: points.flatMap(({ bytes, measured }) => (measured ? [mark(bytes, measured)] : [])),
       isFaded: some && !marked(id) && typeof look === 'number',
     })),
-    write: { x: formatBytes, y: (value) => trimZeros(formatScientific(value)) },
+    write: {
+      x: isNarrow ? (bytes) => `${(bytes / 1e3).toFixed(2)} kB` : formatBytes,
+      y: (value) => trimZeros(formatScientific(value)),
+    },
   }
 }

@@ -51,8 +51,12 @@ export function useScorePlans({ store, columns }: ReturnType<typeof useScores>) 
   )
 
   const lines = computed(() => planLines(store.plans, columns.value))
-  /** Plans of the rows ticked that were not measured yet, each once. */
-  const runs = computed(() => runsOf(lines.value.filter(({ id }) => store.wanted.has(id))))
+  /** Plans of the rows ticked that were not measured yet, each once; and the best ones, that they are held against. */
+  const runs = computed(() =>
+    store.wanted.size === 0
+      ? []
+      : runsOf(lines.value.filter(({ id, look }) => store.wanted.has(id) || look === 'sensitivity')),
+  )
   const running = computed(() => jobs.liveHere.filter(({ kind }) => kind === 'run'))
   const measure = useAction(async () => {
     const project = projects.project?.folder

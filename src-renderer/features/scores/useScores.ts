@@ -26,6 +26,7 @@ export function useScores() {
 
   const job = computed(() => jobs.liveOf('score'))
   const ended = computed(() => jobs.ended.findLast(({ kind }) => kind === 'score') ?? null)
+  const notices = computed(() => (job.value ?? ended.value)?.notices ?? [])
   const hasInputs = computed(() => projects.project?.data !== null && projects.project?.checkpoint.task !== 'none')
   const results = computed(() => projects.project?.scores ?? [])
   const layers = computed(() => projects.layers.filter(({ compressible }) => compressible))
@@ -35,10 +36,12 @@ export function useScores() {
       hasData: projects.project?.data !== null,
       hasGraph: projects.project?.checkpoint.task !== 'none',
       parameters: store.parameters,
+      notices: notices.value,
     }),
   )
-  /** What a start would measure. */
+  /** Ticked, and those of them that have no result yet, or one with other parameters. */
   const todo = computed(() => choices.value.filter(({ id, closed }) => closed === null && !store.off.has(id)))
+  const rest = computed(() => todo.value.filter(({ isDone }) => !isDone))
 
   const widths = computed(() => widthsOf(projects.options ?? []))
   const width = computed(() => chosenWidth(widths.value, store.width))
@@ -72,14 +75,14 @@ export function useScores() {
   const start = useAction(async () => {
     const project = projects.project?.folder
     if (project === undefined) return
-    const uses = todo.value.map(({ id, parameters }) => ({ method: id, parameters }))
+    const uses = (rest.value.length > 0 ? rest : todo).value.map(({ id, parameters }) => ({ method: id, parameters }))
     await client.call('score.start', { project, uses })
   })
   const stop = useAction(async () => {
     if (job.value) await client.call('job.cancel', { job: job.value.id })
   })
   return {
-    ...{ store, job, ended, hasInputs, results, layers, columns, allColumns, choices, todo },
+    ...{ store, job, ended, notices, hasInputs, results, layers, columns, allColumns, choices, todo, rest },
     ...{ widths, width, agreement, lossColumn, view, start, stop },
   }
 }
