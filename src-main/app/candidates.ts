@@ -29,7 +29,7 @@ const asked = new WeakMap<OpenProject, Map<string, Promise<Candidates>>>()
 
 /** What of the methods changes which options there are, and their bytes: rewritings that add or remove tensors, a quantizer
  *  with forms of its own, levers beside it. '' for plain ones. */
-const shapeOf = (methods: Methods, also: readonly Named[]): string => {
+export const shapeOf = (methods: Methods, also: readonly Named[]): string => {
   const { quantizer, prepare } = methods
   const levers = layerLevers(methods)
   const own = quantizer !== null && quantizers.some(({ id, options }) => id === quantizer.method && options)

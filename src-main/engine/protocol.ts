@@ -72,7 +72,8 @@ export interface Tasks {
     args: { checkpoint: string; data: DataReference | null; layer: string; samples: number; device: DeviceId }
     result: Xray
   }
-  /** Loss of each option of the layers of one block, swapped in alone. block -1: layers outside blocks. */
+  /** Loss of the options of one block's layers, swapped in alone: measured for some of each kind (`every`: for all), with the
+   *  errors from which engine/predict tells the others. block -1: layers outside blocks. */
   sensitivity: {
     args: {
       checkpoint: string
@@ -80,15 +81,27 @@ export interface Tasks {
       block: number
       samples: number
       device: DeviceId
-      format: string // export format whose options are measured
+      /** `known`: measured before, with their output errors where these are known. */
+      layers: { name: string; options: Option[]; known: { id: string; method: string; error: number | null }[] }[]
+      every: boolean
       importance: string | null // file of the 'importance' task, for options with 'weighted': true
     }
     result: {
-      /** standardError: of the loss over the samples, where it is known. */
-      layers: { name: string; losses: { option: string; loss: number; error: number; standardError?: number }[] }[]
+      layers: {
+        name: string
+        losses: {
+          option: string
+          loss: number | null // nats; null: not run
+          standardError: number | null // of the loss over the samples, where it is known
+          error: number // of the weights, relative and squared
+          outputError: number | null // of the outputs on calibration inputs, where these are known
+          broken: boolean // the network's answers are not finite with it
+        }[]
+      }[]
       samples: number
       source: string
       notices: string[]
+      passes: number // work of the runs, in forward passes over the samples
     }
   }
   /** What leaving one more block out costs, for every block that is still there: mean KL divergence of the network without

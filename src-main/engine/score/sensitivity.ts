@@ -1,24 +1,30 @@
-// Measured sensitivity: every layer under every option, alone, everything else original.
+// Measured sensitivity: every layer under its options, alone, everything else original.
 //   loss(layer, option) = mean over predicted rows of KL(p_original || p_candidate), in nats
 // Layer losses of small perturbations add up (the second-order cross terms between layers average out), which is what the
 // allocator relies on; compare HAWQ-V2 (Dong et al. 2020, section 3) and RD allocation (SYSTEMS.md A1).
-// Only what lies behind a block's border is run again. Cost: layers x options runs of half the network on average.
+// Every option is carried out once and its error on the layer's own inputs computed; the network is run for a few of each
+// kind (anchors.ts), and engine/predict tells the others from them. Only what depends on the layer is run again
+// (frontier.ts): L layers and K options take less than L K / 2 + L forward passes even where all are measured.
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import type { DeviceId } from '../../../src-preload/contract/project.ts'
+import { toFault } from '../../../src-preload/contract/fault.ts'
 import type { Layer, Network } from '../checkpoint/network.ts'
 import { readMatrix } from '../checkpoint/weights.ts'
 import type { Dataset } from '../data/types.ts'
-import { cutBefore, segment } from '../graph/segment.ts'
 import type { Importance } from '../export/define.ts'
-import type { Graph } from '../graph/ir.ts'
 import type { TaskContext, TaskResult } from '../protocol.ts'
-import { dequantize, weightError } from '../quantize/dequantize.ts'
-import { applyOption } from '../quantize/options.ts'
-import { contextFor } from '../quantize/weighted.ts'
-import { rowsOf } from '../quantize/rows.ts'
-import type { WeightMatrix } from '../quantize/types.ts'
-import { calibrate, type Calibration } from './calibration.ts'
-import { openSuffix } from './suffix.ts'
+import { dequantize } from '../quantize/dequantize.ts'
+import { anchorsOf, type Candidate } from './anchors.ts'
+import { hessiansFor, type LayerHessians } from './inputs.ts'
+import { type Referee, refereeFor } from './referee.ts'
+import { openStart, openSwap, type Passes, type Start } from './swap.ts'
+import { openTrial, type Tried, tryOption } from './tried.ts'
+
+export interface LayerOptions {
+  options: readonly Option[]
+  /** Measured before: they need not be again, and tell of the others. */
+  known?: readonly (Omit<Candidate, 'error'> & { error: number | null })[]
+}
 
 export interface SensitivityArguments {
   network: Network
@@ -26,112 +32,157 @@ export interface SensitivityArguments {
   block: number // -1: layers outside blocks
   samples: number
   device: DeviceId
-  /** What is tried on each layer: the options of the export format that is planned for. */
-  options: ReadonlyMap<string, readonly Option[]>
+  layers: ReadonlyMap<string, LayerOptions>
+  every: boolean // run the network for every option
   importance: Importance | null
 }
 
-type LayerLosses = TaskResult<'sensitivity'>['layers'][number]
+type Result = TaskResult<'sensitivity'>
+type LayerLosses = Result['layers'][number]
+type Losses = LayerLosses['losses']
 
-/** Losses of all options of one block's layers. Without data, or without a graph to run, the relative squared weight
- *  error stands for the loss. */
-export async function measureSensitivity(
-  args: SensitivityArguments,
-  context: TaskContext,
-): Promise<TaskResult<'sensitivity'>> {
+/** Losses of one block's layers. Without data, or without a graph to run, there are weight errors alone. */
+export async function measureSensitivity(args: SensitivityArguments, context: TaskContext): Promise<Result> {
   const { network, dataset, block, samples, device } = args
-  const offered = { options: args.options, importance: args.importance }
-  const layers = network.layers.filter((layer) => layer.compressible && (layer.block ?? -1) === block)
   const notices: string[] = []
-  const progress = countdown(layers, offered, context)
+  const heard = { ...context, notify: (notice: string) => (notices.push(notice), context.notify(notice)) }
+  const layers = network.layers.filter(
+    (layer) => layer.compressible && (layer.block ?? -1) === block && args.layers.has(layer.name),
+  )
+  const step = countdown(layers, args, context)
+  const passes: Passes = { count: 0 }
+  const common = { samples: 0, notices, passes: 0 }
   if (dataset === null || network.graph === null) {
     const measured: LayerLosses[] = []
-    for (const layer of layers) measured.push(await weightErrors(network, layer, offered, progress))
-    return { layers: measured, samples: 0, source: 'weight error only (no data)', notices }
+    for (const layer of layers) {
+      const { tried, failed } = await tryAll(layer, args, null, heard, step)
+      measured.push({ name: layer.name, losses: [...tried.map((each) => lossOf(each, null)), ...failed] })
+    }
+    return { ...common, layers: measured, source: 'weight error only (no data)' }
   }
-  const { graph } = network
-  const heard = { ...context, notify: (notice: string) => (notices.push(notice), context.notify(notice)) }
-  const calibration = await calibrate({ network, dataset, samples, device }, heard)
+  const referee = await refereeFor({ network, dataset, samples, device }, heard)
+  const { samples: used } = referee.calibration
+  if (used < samples)
+    heard.notify(`Asked for ${samples} calibration samples, the data has ${used}: all of them are used.`)
+  const hessians = await hessiansFor({ network, dataset, samples: used, device }, layers, passes, heard)
+  const groups = layers.map((layer) => [layer])
+  const start = await openStart(referee, groups, block, device, passes, heard)
   const measured: LayerLosses[] = []
-  for (const { cut, layers: together } of sitesOf(network, graph, calibration, block, layers)) {
-    const suffix = await openSuffix(network, calibration, cut, together, device, heard)
-    try {
-      for (const layer of together) {
-        const losses: LayerLosses['losses'] = []
-        for await (const { option, error, weight } of candidatesOf(network, layer, offered)) {
-          const loss = weight === null ? 0 : await suffix.loss(layer, weight)
-          losses.push({ option: option.id, loss, error })
-          progress(layer)
-        }
-        measured.push({ name: layer.name, losses })
-      }
-    } finally {
-      await suffix.release()
-    }
+  let standIns = 0
+  for (const [index, layer] of layers.entries()) {
+    const { tried, failed } = await tryAll(layer, args, hessians, heard, step)
+    standIns += tried.filter(({ standIn }) => standIn !== null).length
+    const at = { referee, start, index, layer, passes }
+    measured.push({ name: layer.name, losses: [...(await measureLayer(at, tried, args, heard, step)), ...failed] })
   }
-  const unit = dataset.unit
-  const source = `measured one layer at a time on ${calibration.samples} ${unit}`
-  return { layers: measured, samples: calibration.samples, source, notices }
+  const more = standIns > 0 ? ', plain options of the same form standing in where inputs are not known' : ''
+  const source = `measured one layer at a time on ${used} ${dataset.unit}${more}`
+  return { ...common, layers: measured, samples: used, source, passes: passes.count }
 }
 
-/** Layers to measure from a common cut. A weight that is also read before the cut (a tied embedding, layers outside
- *  blocks that come first) is measured with the whole network. */
-function sitesOf(
-  network: Network,
-  graph: Graph,
-  calibration: Calibration,
-  block: number,
-  layers: readonly Layer[],
-): { cut: string[]; layers: Layer[] }[] {
-  const from = block === -1 ? network.blocks.at(-1) : network.blocks.find(({ index }) => index === block)
-  const cut = from === undefined ? [] : cutBefore(graph, from)
-  if (cut.length === 0) return layers.length === 0 ? [] : [{ cut: [], layers: [...layers] }]
-  const before = segment(graph, { outputs: cut }).initializers
-  const after = segment(graph, { inputs: cut, outputs: [calibration.judge.value] }).initializers
-  const early = layers.filter(({ name }) => before.has(name) && graph.initializers.has(name))
-  const late = layers.filter(({ name }) => !before.has(name) && (after.has(name) || name === network.head?.weight))
-  return [
-    { cut: [], layers: early },
-    { cut, layers: late },
-  ].filter((site) => site.layers.length > 0)
+interface Place {
+  referee: Referee
+  start: Start
+  index: number
+  layer: Layer
+  passes: Passes
 }
 
-type Offered = Pick<SensitivityArguments, 'options' | 'importance'>
-
-interface Candidate {
-  option: Option
-  error: number // ||w - q(w)||^2 / ||w||^2
-  weight: WeightMatrix | null // null: the original
-}
-
-async function* candidatesOf(network: Network, layer: Layer, offered: Offered): AsyncGenerator<Candidate> {
-  const matrix = readMatrix(network, layer)
-  for (const option of offered.options.get(layer.name) ?? []) {
-    if (option.method === 'keep') {
-      yield { option, error: 0, weight: null }
-      continue
+async function measureLayer(
+  { referee, start, index, layer, passes }: Place,
+  tried: readonly Tried[],
+  { every, layers, device }: SensitivityArguments,
+  context: TaskContext,
+  step: Step,
+): Promise<Losses> {
+  const before = layers.get(layer.name)?.known ?? []
+  const skip = new Set(before.map(({ id }) => id))
+  const known = before.flatMap((one) => {
+    const error = one.error ?? tried.map(candidateOf).find(({ id }) => id === one.id)?.error
+    return error === undefined ? [] : [{ ...one, error }]
+  })
+  const open = tried.filter(({ option }) => !skip.has(option.id))
+  const site = start.sites[index]
+  const chosen = every ? new Set(open.map(({ option }) => option.id)) : anchorsOf(open.map(candidateOf), known)
+  if (chosen.size === 0 || site === undefined) return tried.map((each) => lossOf(each, null))
+  const swap = await openSwap(referee, site, start.batches, device, passes, context)
+  const losses: Losses = []
+  try {
+    for (const each of tried) {
+      const isChosen = chosen.has(each.option.id)
+      const found = isChosen ? await swap.loss(new Map([[layer, dequantize(each.matrix)]])) : null
+      if (found !== null && Number.isNaN(found.loss))
+        context.notify(
+          `${layer.name}: with ${each.option.id} the network's answers are not finite; it is not planned with.`,
+        )
+      losses.push(lossOf(each, found))
+      step(layer, isChosen ? 1 : 0)
     }
-    const q = await applyOption(matrix, option, contextFor(layer, option, offered.importance))
-    yield { option, error: weightError(rowsOf(matrix), q).relative, weight: dequantize(q) }
+  } finally {
+    await swap.release()
+  }
+  return losses
+}
+
+const candidateOf = ({ option, error, outputError }: Tried): Candidate => ({
+  id: option.id,
+  method: option.method,
+  error: outputError ?? error,
+})
+
+function lossOf(
+  { option, error, outputError }: Tried,
+  found: { loss: number; standardError: number | null } | null,
+): Losses[number] {
+  const broken = found !== null && !Number.isFinite(found.loss)
+  return {
+    option: option.id,
+    loss: found === null || broken ? null : found.loss,
+    ...{ error, outputError, broken },
+    standardError: found === null || broken ? null : found.standardError,
   }
 }
 
-async function weightErrors(
-  network: Network,
+/** Every option of a layer, carried out. One that cannot be is left out, and said. */
+async function tryAll(
   layer: Layer,
-  offered: Offered,
-  progress: (layer: Layer) => void,
-): Promise<LayerLosses> {
-  const losses: LayerLosses['losses'] = []
-  for await (const { option, error } of candidatesOf(network, layer, offered)) {
-    losses.push({ option: option.id, loss: error, error })
-    progress(layer)
+  { network, layers, importance, device }: SensitivityArguments,
+  hessians: LayerHessians | null,
+  context: TaskContext,
+  step: Step,
+): Promise<{ tried: Tried[]; failed: Losses }> {
+  const options = (layers.get(layer.name)?.options ?? []).filter(({ method }) => method !== 'keep')
+  if (options.length === 0) return { tried: [], failed: [] }
+  const known = { hessians: hessians?.get(layer.name) ?? null, importance, device }
+  const trial = await openTrial(layer, readMatrix(network, layer), known)
+  const tried: Tried[] = []
+  const failed: Losses = []
+  for (const option of options) {
+    try {
+      tried.push(await tryOption(trial, option))
+    } catch (error) {
+      const fault = toFault(error)
+      if (fault.code === 'bad-input' || fault.code === 'internal' || fault.code === 'device') throw fault
+      context.notify(`${layer.name}: ${option.id} cannot be carried out and is not planned with. ${fault.message}`)
+      const nothing = { loss: null, standardError: null, outputError: null }
+      failed.push({ option: option.id, ...nothing, error: 1, broken: true })
+    }
+    step(layer, 1)
   }
-  return { name: layer.name, losses }
+  return { tried, failed }
 }
 
-function countdown(layers: readonly Layer[], { options }: Offered, context: TaskContext): (layer: Layer) => void {
-  const total = layers.reduce((sum, layer) => sum + (options.get(layer.name)?.length ?? 0), 0)
+type Step = (layer: Layer, done: number) => void
+
+/** Carrying an option out and running the network for it count alike. */
+function countdown(
+  layers: readonly Layer[],
+  { layers: wanted, every }: SensitivityArguments,
+  context: TaskContext,
+): Step {
+  const counts = layers.map(({ name }) => wanted.get(name)?.options.length ?? 0)
+  const total = counts.reduce((sum, count) => sum + count + (every ? count : Math.min(3, count)), 0)
   let done = 0
-  return ({ name }) => context.progress({ fraction: ++done / total, step: name })
+  return ({ name }, count) =>
+    context.progress({ fraction: Math.min(1, (done += count) / Math.max(1, total)), step: name })
 }

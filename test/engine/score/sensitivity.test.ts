@@ -21,18 +21,8 @@ async function lossByHand(network: Network, dataset: Dataset, layer: Layer, bits
   const overrides = new Map([[layer.name, weight]])
   const judge = await createJudge(network, { device: 'cpu', notify: () => undefined })
   const graph = segment(network.graph, { outputs: [judge.value] })
-  const original = await openSession(
-    graph,
-    weightReader(network),
-    { device: 'cpu', ...offered(network) },
-    () => undefined,
-  )
-  const candidate = await openSession(
-    graph,
-    weightReader(network, overrides),
-    { device: 'cpu', ...offered(network) },
-    () => undefined,
-  )
+  const original = await openSession(graph, weightReader(network), { device: 'cpu' }, () => undefined)
+  const candidate = await openSession(graph, weightReader(network, overrides), { device: 'cpu' }, () => undefined)
   let [sum, rows] = [0, 0]
   for await (const { feeds, targets } of dataset.calibrate.batches({ batchSize: 2, limit: samples })) {
     const fed = Object.fromEntries(original.inputNames.map((name) => [name, feeds[name] as never]))
@@ -58,8 +48,9 @@ const measureAll = async (network: Network, dataset: Dataset | null, samples: nu
   return results
 }
 
-const offered = (network: Network) => ({
-  options: new Map(network.layers.map((layer) => [layer.name, optionsFor(layer)])),
+const offered = (network: Network, every = true) => ({
+  layers: new Map(network.layers.map((layer) => [layer.name, { options: optionsFor(layer) }])),
+  every,
   importance: null,
 })
 
@@ -78,7 +69,6 @@ test('each loss behind a cut equals that of the whole network with the weight re
   for (const { name, losses } of layers) {
     const layer = network.layers.find((one) => one.name === name)
     if (layer === undefined) throw new Error(name)
-    expect(losses.at(-1)).toEqual({ option: 'keep', loss: 0, error: 0 })
     for (const bits of [2, 4]) {
       const found = losses[bits - 2]?.loss ?? NaN
       const expected = await lossByHand(network, dataset, layer, bits, 12)
@@ -93,7 +83,36 @@ test('each loss behind a cut equals that of the whole network with the weight re
 test('without data the relative weight error stands in, and says so', async () => {
   const [result] = await measureAll(residualNetwork(), null, 8)
   expect(result).toMatchObject({ samples: 0, source: 'weight error only (no data)' })
-  for (const { losses } of result?.layers ?? []) for (const { loss, error } of losses) expect(loss).toBe(error)
+  for (const { losses } of result?.layers ?? [])
+    for (const { loss, outputError, error } of losses)
+      expect([loss, outputError, error > 0]).toEqual([null, null, true])
+})
+
+test('the options of all layers take fewer forward passes than L K / 2 + L, for only a few of each kind are run', async () => {
+  const network = residualNetwork()
+  const layers = network.layers.filter(({ compressible }) => compressible)
+  const dataset = imageData()
+  const options = layers.reduce((sum, layer) => sum + optionsFor(layer).filter(({ id }) => id !== 'keep').length, 0)
+  const bound = options / 2 + layers.length
+  const passesOf = async (every: boolean) => {
+    let passes = 0
+    let run = 0
+    for (const block of [-1, ...network.blocks.map(({ index }) => index)]) {
+      const args = { network, dataset, block, samples: 12, device: 'cpu', ...offered(network, every) } as const
+      const result = await measureSensitivity(args, quiet)
+      passes += result.passes
+      run += result.layers.flatMap(({ losses }) => losses.filter(({ loss }) => loss !== null)).length
+    }
+    return { passes, run }
+  }
+  const all = await passesOf(true)
+  expect(all.run).toBe(options)
+  expect(all.passes).toBeLessThan(options) // six layers, most work in the last: the mean suffix is no half here
+  expect(all.passes).toBeGreaterThan(options / 8) // it counts what is run
+  const few = await passesOf(false)
+  expect(few.run).toBe(3 * layers.length)
+  expect(few.passes).toBeLessThan(bound)
+  expect(few.passes).toBeLessThan(all.passes * 0.6)
 })
 
 test('a data set without calibration samples is refused', async () => {
