@@ -13,6 +13,7 @@ import { snr } from './snr.ts'
 import { superExpertScore } from './experts/super-experts.ts'
 import { iscs } from './iscs.ts'
 import { talkingHeads } from './heads/talking-heads.ts'
+import { dse } from './information/dse.ts'
 
 /** Every score Lathe knows. Adding one costs a file and a line here. */
 export const scores: readonly Score[] = [
@@ -30,4 +31,5 @@ export const scores: readonly Score[] = [
   superExpertScore,
   iscs,
   talkingHeads,
+  dse,
 ]
