@@ -1,6 +1,7 @@
 import type { Allocator } from './define.ts'
+import { bisection } from './bisection.ts'
 import { integerProgram } from './integer-program.ts'
 import { knapsack } from './knapsack.ts'
 
 /** Every allocator Lathe knows. Adding one costs a file and a line here. */
-export const allocators: readonly Allocator[] = [knapsack, integerProgram]
+export const allocators: readonly Allocator[] = [knapsack, integerProgram, bisection]

@@ -16,7 +16,7 @@ export function stepsOf({ layers, first, firstVertex, vertex, efficiency, bytes,
   let [size, value, k] = [0, 0, 0]
   for (let i = 0; i < layers; i++) {
     size += bytes[first[i] ?? 0] ?? 0
-    value += loss[first[i] ?? 0] ?? 0
+    value += loss[vertex[(firstVertex[i + 1] ?? 0) - 1] ?? 0] ?? 0
     for (let v = (firstVertex[i] ?? 0) + 1; v < (firstVertex[i + 1] ?? 0); v++) {
       layerOf[v] = i
       taken[k++] = v
@@ -27,15 +27,13 @@ export function stepsOf({ layers, first, firstVertex, vertex, efficiency, bytes,
     vertex: taken,
     layer: taken.map((v) => layerOf[v] ?? 0),
     bytes: new Float64Array(count + 1).fill(size, 0, 1),
-    loss: new Float64Array(count + 1).fill(value, 0, 1),
+    loss: new Float64Array(count + 1).fill(value, count),
   }
-  for (k = 0; k < count; k++) {
-    const [to, from] = [vertex[taken[k] ?? 0] ?? 0, vertex[(taken[k] ?? 0) - 1] ?? 0]
-    size += (bytes[to] ?? 0) - (bytes[from] ?? 0)
-    value += (loss[to] ?? 0) - (loss[from] ?? 0)
-    steps.bytes[k + 1] = size
-    steps.loss[k + 1] = value
-  }
+  const step = (values: Float64Array, at: number) =>
+    (values[vertex[taken[at] ?? 0] ?? 0] ?? 0) - (values[vertex[(taken[at] ?? 0) - 1] ?? 0] ?? 0)
+  for (k = 0; k < count; k++) steps.bytes[k + 1] = size += step(bytes, k)
+  // From the end, where losses are small: what is left of the large ones after subtracting would be rounding.
+  for (k = count - 1; k >= 0; k--) steps.loss[k] = value -= step(loss, k)
   return steps
 }
 
