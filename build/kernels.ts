@@ -26,6 +26,7 @@ const threadFiles = [
   'grids-job',
   'arena',
   'vectors-job',
+  'sparse-columns-job',
 ]
 // Threads of other parts, which have no kernels.
 const otherThreadFiles = ['export/gguf/writer-thread']

@@ -7,6 +7,7 @@ import { columnChunk, type ColumnExports, type ColumnRows } from './columns-job.
 import { type GridsExports, type GridsRows, gridsChunk } from './grids-job.ts'
 import { levelChunk, type LevelRows, type LevelsExports } from './levels-job.ts'
 import { type GridRows, quantizeChunk, type QuantizeExports } from './search.ts'
+import { sparseColumnChunk, type SparseColumnExports, type SparseColumnRows } from './sparse-columns-job.ts'
 import { vectorChunk, vectorKernels, type VectorRows } from './vectors-job.ts'
 
 /** A thread's own instance of a kernel, opened once. */
@@ -22,6 +23,7 @@ export const threadKernels = [
   'pvq',
   'kmeans',
   'select',
+  'sparse-columns',
   ...feedbackKernels,
 ] as const
 
@@ -33,6 +35,7 @@ export type Job =
   | { job: 'feedback'; rows: FeedbackRows }
   | { job: 'vectors'; rows: VectorRows }
   | { job: 'columns'; rows: ColumnRows }
+  | { job: 'sparse-columns'; rows: SparseColumnRows }
 
 /** One job shared among threads. They claim chunks with an atomic counter. */
 export type Task = Job & {
@@ -61,6 +64,8 @@ function workOn(open: OpenKernel, task: Task, chunk: number): number {
   if (task.job === 'levels') return levelChunk(open('levels') as Arena<LevelsExports>, task.rows, chunk)
   if (task.job === 'feedback') return feedbackChunk(open(task.rows.kernel) as Arena<FeedbackExports>, task.rows, chunk)
   if (task.job === 'columns') return columnChunk(open('linear-columns') as Arena<ColumnExports>, task.rows, chunk)
+  if (task.job === 'sparse-columns')
+    return sparseColumnChunk(open('sparse-columns') as Arena<SparseColumnExports>, task.rows, chunk)
   if (task.job === 'grids') return gridsChunk(open('grids') as Arena<GridsExports>, task.rows, chunk)
   const kernel = open('ggml-encode') as Arena<BlockExports>
   const { rows } = task

@@ -10,6 +10,17 @@ export interface Choice {
   per: 'row' | 'layer'
 }
 
+/** Faults where the pattern does not fit the layer. */
+export function checkPattern({ pattern, unit }: Pick<Choice, 'pattern' | 'unit'>, cols: number, layer: string): void {
+  const neighbours = neighboursOf(pattern)
+  const size = pattern === 'columns' ? unit : (neighbours?.m ?? 1)
+  if (cols % size === 0) return
+  throw new Fault('bad-arguments', `Layer ${layer}: rows of ${cols} weights do not hold the pattern ${pattern}.`, {
+    hint: 'Choose another pattern for this layer; "unstructured" fits all.',
+    data: { tensor: layer, expected: `a multiple of ${size}`, found: `${cols}` },
+  })
+}
+
 /** Which entries stay, [rows, cols] of 0 and 1: those with the largest |score|, as many as the pattern says. Of columns, those
  *  whose scores have the largest sum of squares. Faults where the pattern does not fit the layer. */
 export function chooseMask(
@@ -20,11 +31,7 @@ export function chooseMask(
 ): Uint8Array {
   const { pattern, unit, per } = choice
   const neighbours = neighboursOf(pattern)
-  if ((neighbours && cols % neighbours.m !== 0) || (pattern === 'columns' && cols % unit !== 0))
-    throw new Fault('bad-arguments', `Layer ${layer}: rows of ${cols} weights do not hold the pattern ${pattern}.`, {
-      hint: 'Choose another pattern for this layer; "unstructured" fits all.',
-      data: { tensor: layer, expected: `a multiple of ${neighbours?.m ?? unit}`, found: `${cols}` },
-    })
+  checkPattern(choice, cols, layer)
   const kept = keptOf(choice, { rows, cols })
   if (neighbours) return someOfEach(scores, rows, cols, neighbours, threads)
   if (pattern === 'columns') return keepColumns(scores, kept / rows, unit, { rows, cols }, threads)
