@@ -1,6 +1,6 @@
 // What an allocator may choose from: a model's options without those that locks, floors and ceilings rule out, layers that go
 // alike as one.
-import type { Constraints } from '../../src-preload/contract/plan.ts'
+import type { Constraints, Option } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { type NamedChoices, tieLayers } from '../engine/allocate/alike.ts'
 import {
@@ -8,6 +8,7 @@ import {
   type PreparedConfigurations,
   prepareConfigurations,
 } from '../engine/allocate/configurations.ts'
+import { leversOf } from './front-points.ts'
 import type { PlanLayer, PlanModel } from './plan-model.ts'
 
 export interface Wishes {
@@ -44,6 +45,7 @@ export function spacesOf(model: PlanModel, wishes: Wishes): Spaces {
 
 /** Blocks that must stay, and those of layers that a person decided about, are not left out. */
 function allows(model: PlanModel, { locked, constraints }: Wishes): boolean {
+  if (model.removed.length > 0 && constraints.only?.includes('depth') === false) return false
   if (constraints.keepBlocks.some((block) => model.removed.includes(block))) return false
   const there = new Set(model.layers.map(({ name }) => name))
   return [...Object.keys(locked), ...Object.keys(constraints.floors)].every((name) => there.has(name))
@@ -82,7 +84,13 @@ function optionsLeft({ name, options }: PlanLayer, lock: string | undefined, con
   if (lock !== undefined) return [options.findIndex(({ id }) => id === lock)]
   const floor = constraints.floors[name] ?? 0
   const ceiling = constraints.ceilings[name] ?? Infinity
-  const left = options.flatMap(({ bits }, index) => (bits >= floor && bits <= ceiling ? [index] : []))
+  const { only } = constraints
+  const keptBits = options.find(({ method }) => method === 'keep')?.bits ?? 32
+  const drawn = (option: Option): boolean =>
+    only === null || [...leversOf(option, keptBits)].every((lever) => only.includes(lever))
+  const left = options.flatMap((option, index) =>
+    option.bits >= floor && option.bits <= ceiling && drawn(option) ? [index] : [],
+  )
   if (left.length > 0) return left
   const widths = [...new Set(options.map(({ bits }) => bits))].sort((a, b) => a - b)
   throw new Fault('infeasible', `Nothing is left for ${name}: at least ${floor} and at most ${ceiling} bits.`, {

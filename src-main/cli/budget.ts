@@ -1,5 +1,6 @@
 import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Budget, Constraints } from '../../src-preload/contract/plan.ts'
+import { type Lever, levers } from '../../src-preload/contract/results.ts'
 
 export interface BudgetOptions {
   bits?: number
@@ -37,13 +38,14 @@ export interface ConstraintOptions {
   ceiling?: string[]
   alike?: string[]
   keepBlock?: string[]
+  only?: string
   maxLoss?: number
 }
 
 /** --floor and --ceiling name layers by a part of their name and give bits (`down_proj=5`); --alike gives a part that all
  *  layers of a group share. */
 export function constraintsOf(options: ConstraintOptions, layers: readonly string[]): Constraints {
-  const { floor = [], ceiling = [], alike = [], keepBlock = [], maxLoss = null } = options
+  const { floor = [], ceiling = [], alike = [], keepBlock = [], only, maxLoss = null } = options
   return {
     floors: boundsOf(floor, '--floor', layers),
     ceilings: boundsOf(ceiling, '--ceiling', layers),
@@ -61,9 +63,19 @@ export function constraintsOf(options: ConstraintOptions, layers: readonly strin
         data: { field: '--keep-block', found: words },
       })
     }),
+    only: only === undefined ? null : only.split(',').map(leverOf),
     maxLoss,
     maxSeconds: null,
   }
+}
+
+function leverOf(words: string): Lever {
+  const lever = levers.find((known) => known === words.trim())
+  if (lever) return lever
+  throw new Fault('bad-arguments', `--only ${words}: there is no such lever.`, {
+    hint: `Known: ${levers.join(', ')}.`,
+    data: { field: '--only', found: words },
+  })
 }
 
 function matching(part: string, flag: string, layers: readonly string[]): string[] {

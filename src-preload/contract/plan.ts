@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { levers } from './results.ts'
 
 /** One thing that can be done to a layer. `keep` leaves the weight as it is in the checkpoint (float32 in the export). */
 export const optionSchema = z.object({
@@ -72,6 +73,7 @@ export const constraintsSchema = z.object({
   floors: z.record(z.string(), z.number()).default({}), // layer -> bits it has at least
   ceilings: z.record(z.string(), z.number()).default({}), // layer -> bits it has at most
   keepBlocks: z.array(z.number().int()).default([]), // blocks that are not removed
+  only: z.array(z.enum(levers)).nullable().default(null), // levers that may be drawn on; null: all that are offered
   maxLoss: z.number().positive().nullable().default(null), // predicted KL divergence
   maxSeconds: z.number().positive().nullable().default(null), // predicted seconds a sample
 })
