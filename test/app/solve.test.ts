@@ -146,31 +146,6 @@ test('uniform is told from mixed', () => {
   expect(isUniform(three, Int32Array.from([1, 1, 2]))).toBe(false)
 })
 
-test('follows a slider: 500 layers of 16 options within a frame', () => {
-  const many = model(
-    Array.from({ length: 500 }, (_, index) => {
-      const bits = Array.from({ length: 16 }, (_option, at) => 2 + at / 2)
-      const weight = 1 + ((index * 7919) % 101)
-      const parameters = 1_000 + ((index * 104_729) % 9_973)
-      return {
-        name: `layer ${index}`,
-        parameters,
-        options: bits.map((each) => ({ ...option(each), id: `o${each}`, bytes: Math.round((parameters * each) / 8) })),
-        bytes: Float64Array.from(bits, (each) => Math.round((parameters * each) / 8)),
-        loss: Float64Array.from(bits, (each) => weight * 4 ** -each),
-        standardError: new Float64Array(16),
-      }
-    }),
-  )
-  const followed = { ...many, widths: [2, 4, 8] }
-  const times = Array.from({ length: 21 }, (_, index) => {
-    const startedAt = performance.now()
-    solvePlan(followed, { budget: { bits: 3 + index / 10 }, uniform: false, locked: {} })
-    return performance.now() - startedAt
-  }).sort((a, b) => a - b)
-  expect(times[10]).toBeLessThan(16)
-})
-
 test('the smallest file under a loss: it keeps to it, and a smaller one does not', () => {
   for (const loss of [0.05, 0.5, 2]) {
     const plan = solve({ budget: { loss } })
