@@ -1,0 +1,142 @@
+// The claim of LIM and ZD (Dumitru et al. 2024, section 4): blocks lowered to fewer bits in the order of the score, least
+// important first, keep a model close to what it was for longer than blocks lowered in no order.
+//   node test/bench/lim-order.ts [limit=32 windows, 8 times as many images] [random orders=8]
+// For every model and pair of widths: the share of blocks lowered, one by one in each order, while the perplexity (of a
+// classifier: e^cross-entropy) stays within 5 % of the model with all blocks at the higher width. Random orders: mean, range.
+import { pathToFileURL } from 'node:url'
+import type { Layer, Network } from '../../src-main/engine/checkpoint/network.ts'
+import { openNetwork } from '../../src-main/engine/checkpoint/open.ts'
+import { readMatrix, toMemoryOrder } from '../../src-main/engine/checkpoint/weights.ts'
+import { openDataset } from '../../src-main/engine/data/open.ts'
+import { random } from '../../src-main/engine/data/random.ts'
+import type { Dataset } from '../../src-main/engine/data/types.ts'
+import { evaluateNetwork } from '../../src-main/engine/evaluate/evaluate.ts'
+import { dequantize } from '../../src-main/engine/quantize/dequantize.ts'
+import { applyPlain, rtnOption } from '../../src-main/engine/quantize/options.ts'
+import { measureScores } from '../../src-main/engine/score/measure.ts'
+import { dataPath, hasData, skipReason } from '../helpers/data.ts'
+
+const quiet = { progress: () => undefined, notify: () => undefined }
+const WITHIN = 1.05
+
+interface Widths {
+  high: number
+  low: number
+  group: number | null
+}
+
+const pairs: Widths[] = [
+  { high: 8, low: 4, group: 64 },
+  { high: 8, low: 4, group: null },
+  { high: 8, low: 3, group: 64 },
+  { high: 4, low: 2, group: 32 },
+]
+
+type Weights = ReadonlyMap<string, Float32Array>
+
+/** A model, its blocks' weights at a width, and what it then costs. */
+class Subject {
+  readonly network: Network
+  readonly dataset: Dataset
+  readonly limit: number
+  readonly #weights = new Map<string, Weights>()
+  readonly #costs = new Map<string, Promise<number>>()
+
+  constructor(network: Network, dataset: Dataset, limit: number) {
+    this.network = network
+    this.dataset = dataset
+    this.limit = limit
+  }
+
+  get blocks(): number[] {
+    return this.network.blocks.map(({ index }) => index)
+  }
+
+  #block(block: number, bits: number, group: number | null): Weights {
+    const key = `${block} ${bits} ${group}`
+    const known = this.#weights.get(key)
+    if (known) return known
+    const own = this.network.layers.filter((layer: Layer) => layer.compressible && layer.block === block)
+    const made = new Map(own.map((layer) => [layer.name, toMemoryOrder(layer, dequantize(applyPlain(readMatrix(this.network, layer), rtnOption(bits, group), { layer: layer.name })))])) // prettier-ignore
+    this.#weights.set(key, made)
+    return made
+  }
+
+  /** Perplexity with these blocks at the lower width and all others at the higher one. */
+  cost(lowered: readonly number[], { high, low, group }: Widths): Promise<number> {
+    const key = `${high} ${low} ${group}: ${lowered.toSorted((a, b) => a - b).join()}`
+    const known = this.#costs.get(key)
+    if (known) return known
+    const made = this.#measure(new Set(lowered), { high, low, group })
+    this.#costs.set(key, made)
+    return made
+  }
+
+  async #measure(lowered: ReadonlySet<number>, { high, low, group }: Widths): Promise<number> {
+    const { network, dataset, limit } = this
+    const overrides = new Map(this.blocks.flatMap((block) => [...this.#block(block, lowered.has(block) ? low : high, group)])) // prettier-ignore
+    const { metrics } = await evaluateNetwork({ network, dataset, part: 'evaluate', overrides, device: 'cpu', limit }, quiet) // prettier-ignore
+    return Math.exp(metrics.crossEntropy?.value ?? NaN)
+  }
+
+  /** Share of the blocks lowered in this order before the cost leaves 5 %. */
+  async share(order: readonly number[], widths: Widths): Promise<number> {
+    const base = await this.cost([], widths)
+    for (let count = 1; count <= order.length; count++)
+      if (!((await this.cost(order.slice(0, count), widths)) <= WITHIN * base)) return (count - 1) / order.length
+    return 1
+  }
+}
+
+/** Blocks by a score, least important first. */
+async function orderBy(method: string, { network, dataset }: Subject): Promise<number[]> {
+  const [result] = await measureScores({ network, dataset, device: 'cpu' }, [{ method, parameters: {} }], quiet)
+  const values = (result?.values ?? []).toSorted((a, b) => a.value - b.value)
+  return values.map(({ key }) => Number(key))
+}
+
+function shuffled(blocks: readonly number[], seed: number): number[] {
+  const { uniform } = random(seed)
+  return blocks.map((block) => ({ block, at: uniform() })).sort((a, b) => a.at - b.at).map(({ block }) => block) // prettier-ignore
+}
+
+const percent = (share: number) => `${Math.round(100 * share)} %`
+
+export async function benchLimOrder(limit = 32, orders = 8): Promise<void> {
+  if (!hasData) return console.log(`lim-order skipped: ${skipReason}`)
+  const models: [string, string, number][] = [
+    ['novels-5m', 'novels-5m', limit],
+    ['stories260K', 'stories260K', limit],
+    ['vit-cifar10/vit_tiny_cifar10.onnx', 'vit-cifar10', 8 * limit],
+  ]
+  console.log(
+    `share of blocks lowered while perplexity stays within 5 %; random orders: mean (least - most) of ${orders}`,
+  )
+  for (const [model, data, samples] of models) {
+    const network = openNetwork(dataPath(model))
+    const dataset = await openDataset({ path: dataPath(data), split: 'auto' }, network)
+    const subject = new Subject(network, dataset, samples)
+    const scored = { lim: await orderBy('lim', subject), zd: await orderBy('zd', subject) }
+    console.log(`${model}: LIM order ${scored.lim.join(' ')}; ZD order ${scored.zd.join(' ')}`)
+    for (const widths of pairs) {
+      const [lim, zd] = [await subject.share(scored.lim, widths), await subject.share(scored.zd, widths)]
+      const none: number[] = []
+      for (let seed = 1; seed <= orders; seed++) none.push(await subject.share(shuffled(subject.blocks, seed), widths))
+      const mean = none.reduce((sum, share) => sum + share, 0) / none.length
+      const [base, all] = [await subject.cost([], widths), await subject.cost(subject.blocks, widths)]
+      console.log(
+        `  ${widths.high} -> ${widths.low} bits, ${widths.group === null ? 'channel' : `groups of ${widths.group}`}`.padEnd(
+          32,
+        ) +
+          `LIM ${percent(lim)}  ZD ${percent(zd)}  random ${percent(mean)} (${percent(Math.min(...none))} - ${percent(Math.max(...none))})  ` +
+          `perplexity ${base.toFixed(3)} to ${all.toFixed(3)}`,
+      )
+    }
+    network.source.close()
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const [limit, orders] = process.argv.slice(2).map(Number)
+  await benchLimOrder(limit, orders)
+}
