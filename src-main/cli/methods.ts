@@ -35,7 +35,7 @@ function leverOf(known: readonly MethodSummary[], words: string): MethodUse {
 }
 
 /** `gptq` or `gptq:actOrder=true,damping=0.02`. */
-function useOf(known: readonly MethodSummary[], families: readonly string[], words: string): MethodUse {
+export function useOf(known: readonly MethodSummary[], families: readonly string[], words: string): MethodUse {
   const at = words.indexOf(':')
   const id = at < 0 ? words : words.slice(0, at)
   const pairs = at < 0 ? [] : words.slice(at + 1).split(',')

@@ -13,7 +13,7 @@ interface Options extends CommonOptions {
 }
 
 /** The layer of that name, or the only one whose name holds those words. */
-function layerNamed({ path, layers }: CheckpointSummary, words: string): string {
+export function layerNamed({ path, layers }: CheckpointSummary, words: string): string {
   const names = layers.filter(({ compressible }) => compressible).map(({ name }) => name)
   if (layers.some(({ name }) => name === words)) return words
   const found = names.filter((name) => name.includes(words))
