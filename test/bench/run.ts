@@ -11,6 +11,7 @@ import { machine } from './measure.ts'
 import { benchQuantize } from './quantize.ts'
 import { benchRotate } from './rotate.ts'
 import { benchVectors } from './vectors.ts'
+import { benchZerothOrder } from './zeroth-order.ts'
 
 const benches: Record<string, () => void | Promise<void>> = {
   activate: benchActivate,
@@ -24,6 +25,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   convert: benchConvert,
   rotate: benchRotate,
   vectors: benchVectors, // minutes
+  'zeroth-order': benchZerothOrder, // minutes
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
   calibrated: async () => (await import('./calibrated.ts')).benchCalibrated(), // minutes: 1.1 billion weights
 }
