@@ -1,3 +1,4 @@
+import { activationSparsity } from './activation-sparsity.ts'
 import type { Score } from './define.ts'
 import { depthDiagnostics } from './depth-diagnostics.ts'
 import { ecoflap } from './ecoflap.ts'
@@ -14,6 +15,7 @@ import { superExpertScore } from './experts/super-experts.ts'
 import { iscs } from './iscs.ts'
 import { talkingHeads } from './heads/talking-heads.ts'
 import { dse } from './information/dse.ts'
+import { informationPlane } from './information/plane.ts'
 
 /** Every score Lathe knows. Adding one costs a file and a line here. */
 export const scores: readonly Score[] = [
@@ -27,9 +29,11 @@ export const scores: readonly Score[] = [
   arank,
   lrp,
   ecoflap,
+  activationSparsity,
   snr,
   superExpertScore,
   iscs,
   talkingHeads,
   dse,
+  informationPlane,
 ]

@@ -47,6 +47,8 @@ test('equals the definitions on random points', async () => {
 
 test('constant activations, one point: no entropy; bins by hand', async () => {
   expect(await diffusionEntropy(cloudOf([[3, 3], [3, 3], [3, 3]]), { sigma: 0, t: 1 })).toBeCloseTo(0, 9) // prettier-ignore
+  const same = cloudOf(Array.from({ length: 40 }, () => [0.1, 3.7, 1e-3])) // whose mean is off by rounding
+  expect(await bandwidthOf(same, 1)).toBe(0)
   expect(await diffusionEntropy(cloudOf([[1]]), { sigma: 1, t: 1 })).toBe(0)
   expect(binnedEntropy(cloudOf([[0, 0], [0.2, 0.1], [1, 0], [1, 1]]), 2)).toBe(1.5) // prettier-ignore
 })

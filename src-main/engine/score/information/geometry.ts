@@ -2,6 +2,8 @@
 import { random } from '../../data/random.ts'
 import { multiply } from '../../kernels/linear/multiply.ts'
 
+const ROUNDING = 1e-11 // of the energy of float32 numbers
+
 export interface Cloud {
   data: Float32Array // [count, width]
   width: number
@@ -29,14 +31,22 @@ export function drawn(all: number, count: number, seed: number): number[] {
   return order.slice(0, count)
 }
 
-/** X X^T of points with their mean taken away, [n, n]; float32 keeps small distances only between centred points. */
+/** X X^T of points with their mean taken away, [n, n]; float32 keeps small distances only between centred points. Zeros
+ *  where what is left of the points is their rounding. */
 export async function centredGram(cloud: Cloud): Promise<Float32Array> {
   const { width } = cloud
   const n = countOf(cloud)
   const mean = new Float64Array(width)
   for (let r = 0; r < n; r++)
     for (let c = 0; c < width; c++) mean[c] = (mean[c] as number) + (cloud.data[r * width + c] as number) / n
-  const x = cloud.data.map((value, i) => value - (mean[i % width] as number))
+  let [energy, left] = [0, 0]
+  const x = cloud.data.map((value, i) => {
+    const apart = value - (mean[i % width] as number)
+    energy += value * value
+    left += apart * apart
+    return apart
+  })
+  if (left <= ROUNDING * energy) return new Float32Array(n * n)
   return multiply({ a: x, b: x, m: n, n, k: width, transB: true })
 }
 
