@@ -116,6 +116,8 @@ export interface LeftOut {
   whole: { config: JsonMap | null; source: TensorSource }
   /** Why `config` cannot say what the remaining blocks compute once they are numbered anew, in words; null where it can. */
   misfit(): string | null
+  /** The remaining blocks are numbered anew, as a file has them (export/close-up.ts). */
+  closed?: boolean
 }
 
 export interface Network {

@@ -21,7 +21,7 @@ const known = new WeakMap<Network, ClosedUp>()
 /** Null where nothing was left out, or the names are no numbers of a Hugging Face model: nothing need change then. */
 export function closeUp(network: Network): ClosedUp | null {
   const { leftOut, config } = network
-  if (leftOut === undefined || leftOut.blocks.length === 0 || config === null) return null
+  if (leftOut === undefined || leftOut.closed === true || config === null) return null
   const found = known.get(network) ?? renumbered(network, closingUp(leftOut.blocks))
   known.set(network, found)
   return found
@@ -42,7 +42,7 @@ function renumbered(network: Network, rename: (name: string) => string): ClosedU
   return {
     network: {
       ...rest,
-      ...(leftOut && { leftOut: { ...leftOut, blocks: [] } }), // its numbers are in order again
+      ...(leftOut && { leftOut: { ...leftOut, closed: true } }),
       graph: graph && renumber(graph),
       source: renameSource(source, rename),
       layers: layers.map((layer) => ({

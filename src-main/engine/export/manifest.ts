@@ -31,6 +31,7 @@ export function manifestOf(
     ...(besides === undefined ? {} : { besides }),
     bytes,
     plannedBytes,
+    ...(network.leftOut && { blocksLeftOut: network.leftOut.blocks.map(({ index }) => index) }), // from 0, as in the source
     recipe: network.layers
       .filter(({ name }) => compressed.has(name) || options?.has(name))
       .map(({ name }) => {

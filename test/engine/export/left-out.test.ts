@@ -141,6 +141,14 @@ describe.skipIf(!hasData)('trained models', () => {
     )
     expect([...modules].sort()).toEqual(['0', '1', '2', '3', '4', '5'])
     expect(result.verified.join(' ')).toContain('equal')
+    expect(readFileSync(join(path, 'README.md'), 'utf8')).toContain(
+      'Of the 8 blocks of the source these are left out: 4, 6.',
+    )
+    expect(
+      readdirSync(path)
+        .filter((file) => file.endsWith('.lathe.json'))
+        .map((file) => json(path, file).blocksLeftOut),
+    ).toEqual([[3, 5]])
   })
 
   test.skipIf(!hasLlama)('llama.cpp computes the same from the GGUF file', async () => {

@@ -64,6 +64,7 @@ export function modelCard(subject: CardSubject): Uint8Array {
     '',
     '## What was done',
     '',
+    ...leftOutOf(network),
     ...recipeTable(network, chosen),
     '',
     `The option of every single layer is in ${escape(manifest)}.`,
@@ -83,6 +84,15 @@ export function modelCard(subject: CardSubject): Uint8Array {
   ]
   return new TextEncoder().encode(lines.join('\n'))
 }
+
+/** Blocks left out, as they were counted in the source, from 1. */
+const leftOutOf = ({ leftOut, blocks }: Network): string[] =>
+  leftOut === undefined
+    ? []
+    : [
+        `Of the ${blocks.length + leftOut.blocks.length} blocks of the source these are left out: ${leftOut.blocks.map(({ index }) => index + 1).join(', ')}.`,
+        '',
+      ]
 
 const row = (name: string, value: string): string => `| ${name} | ${value} |`
 

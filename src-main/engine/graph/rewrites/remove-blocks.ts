@@ -98,7 +98,6 @@ function without(network: Runnable, removed: ReadonlySet<number>): Network {
       .filter(({ index }) => !removed.has(index))
       .map((block) => ({ ...block, inputs: block.inputs.map(standIn) })),
     head: head && { ...head, hidden: standIn(head.hidden) },
-    bytes: network.bytes - bytesOf(network, hidden),
     config: shallow,
     ...(cached && { cached: () => withoutCaches(cached(), spans, gone) }),
     ...(rounding && {
@@ -143,13 +142,6 @@ function goneTensors({ graph }: Runnable, left: Graph): string[] {
   return [...graph.initializers.values()].flatMap(({ data }) =>
     'source' in data && !still.has(data.source) ? [data.source] : [],
   )
-}
-
-function bytesOf({ source }: Network, names: ReadonlySet<string>): number {
-  return [...names].reduce((sum, name) => {
-    const info = source.tensors.get(name)
-    return sum + (info?.stored?.bytes ?? info?.bytes ?? 0)
-  }, 0)
 }
 
 function configOf({ config }: Network, gone: readonly { name: string }[]): Network['config'] {
