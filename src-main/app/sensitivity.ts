@@ -12,6 +12,7 @@ import { dataIdentity } from './recipe-data.ts'
 import { versionOfQuantizer } from './method.ts'
 import { optionsUnder } from './offered.ts'
 import { readTried, saveTried } from './option-errors.ts'
+import { pairUnits } from './pair-units.ts'
 import { canWeigh, planFormat, requireFormat } from './plan-format.ts'
 import { checkpointPath, dataReference, type OpenProject, type Subject, subjectOf } from './projects.ts'
 import { announce } from './snapshot.ts'
@@ -73,11 +74,19 @@ export async function sensitivityUnits(
     weighs && subject.dataSet
       ? importanceUnit(project, { subject, checkpoint, data: dataIdentity(subject.dataSet) })
       : null
-  const blocks = blockUnits(context, project, measurement, { every: args.every, importance })
+  const blocks = [
+    ...blockUnits(context, project, measurement, { every: args.every, importance }),
+    ...(args.pairs ? pairUnits(project, measurement, importance) : []),
+    // Units of other things that plans choose from (blocks left out, latency) belong here.
+  ]
   // The importance is only wanted where something is left to be measured with it.
   const first = importance && {
     ...importance,
-    isDone: async () => (await importance.isDone()) || blocks.every((unit) => unit.isDone()),
+    async isDone() {
+      if (await importance.isDone()) return true
+      for (const unit of blocks) if (!(await unit.isDone())) return false
+      return true
+    },
   }
   return { units: [...(first ? [first] : []), ...blocks], notices }
 }

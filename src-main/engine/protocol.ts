@@ -104,6 +104,25 @@ export interface Tasks {
       passes: number // work of the runs, in forward passes over the samples
     }
   }
+  /** What pairs of layers cost together, each at its reference option. `block`: no layer of a pair lies before it; -1: anywhere. */
+  pairs: {
+    args: {
+      checkpoint: string
+      data: DataReference
+      block: number
+      samples: number
+      device: DeviceId
+      pairs: { a: string; b: string }[]
+      options: { name: string; option: Option }[]
+      importance: string | null
+    }
+    result: {
+      pairs: { a: string; b: string; loss: number; lossA: number; lossB: number; rho: number }[]
+      samples: number
+      notices: string[]
+      passes: number
+    }
+  }
   /** What leaving one more block out costs, for every block that is still there: mean KL divergence of the network without
    *  `removed` and that block to the whole one, on calibration data. */
   depth: {

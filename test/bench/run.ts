@@ -26,6 +26,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   rotate: benchRotate,
   vectors: benchVectors, // minutes
   'zeroth-order': benchZerothOrder, // minutes
+  predictor: async () => (await import('./predictor.ts')).benchPredictor(), // minutes
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
   calibrated: async () => (await import('./calibrated.ts')).benchCalibrated(), // minutes: 1.1 billion weights
 }

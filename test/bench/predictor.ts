@@ -1,0 +1,195 @@
+// Predicted against measured loss of random recipes, on samples that nothing was predicted from: the means of engine/predict
+// by themselves, added up, and with pairwise terms.
+//   LATHE_BENCH_MODELS="stories260K vit" npm run bench predictor
+import { existsSync } from 'node:fs'
+import { spearman } from '../../src-main/app/calibrate.ts'
+import type { Option } from '../../src-preload/contract/plan.ts'
+import type { Layer, Network } from '../../src-main/engine/checkpoint/network.ts'
+import { openNetwork } from '../../src-main/engine/checkpoint/open.ts'
+import { readMatrix } from '../../src-main/engine/checkpoint/weights.ts'
+import { openDataset } from '../../src-main/engine/data/open.ts'
+import type { Dataset } from '../../src-main/engine/data/types.ts'
+import { createChain, means } from '../../src-main/engine/predict/chain.ts'
+import type { LayerFacts } from '../../src-main/engine/predict/define.ts'
+import { pairwiseLoss, type Pair } from '../../src-main/engine/predict/pairs.ts'
+import { dequantize } from '../../src-main/engine/quantize/dequantize.ts'
+import { applyOption, optionsFor } from '../../src-main/engine/quantize/options.ts'
+import type { WeightMatrix } from '../../src-main/engine/quantize/types.ts'
+import { measurePairs } from '../../src-main/engine/score/pairs.ts'
+import { refereeFor } from '../../src-main/engine/score/referee.ts'
+import { measureSensitivity } from '../../src-main/engine/score/sensitivity.ts'
+import { openStart, openSwap } from '../../src-main/engine/score/swap.ts'
+import { dataPath } from '../helpers/data.ts'
+
+const models = [
+  { name: 'stories260K', model: ['stories260K'], data: ['stories260K'], samples: 4 },
+  { name: 'vit', model: ['vit-cifar10', 'vit_tiny_cifar10.onnx'], data: ['vit-cifar10'], samples: 128 },
+  { name: 'resnet32', model: ['cifar10', 'resnet32.onnx'], data: ['cifar10'], samples: 128 },
+  { name: 'novels-5m', model: ['novels-5m'], data: ['novels-5m'], samples: 2 },
+]
+const recipes = 32
+const seed = 5
+const device = 'cpu'
+const quiet = { progress: () => undefined, notify: () => undefined }
+
+function mulberry(start: number): () => number {
+  let state = start >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = Math.imul(state ^ (state >>> 15), state | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+interface Subject {
+  network: Network
+  dataset: Dataset
+  layers: Layer[]
+  options: Map<string, Option[]>
+  samples: number
+}
+
+async function factsOf({ network, dataset, layers, options, samples }: Subject): Promise<LayerFacts[]> {
+  const wanted = new Map([...options].map(([name, own]) => [name, { options: own }]))
+  const facts: LayerFacts[] = []
+  for (const block of new Set(layers.map((layer) => layer.block ?? -1))) {
+    const common = { network, dataset, block, samples, device } as const
+    const found = await measureSensitivity({ ...common, layers: wanted, every: false, importance: null }, quiet)
+    for (const { name, losses } of found.layers) {
+      const parameters = layers.find((layer) => layer.name === name)?.parameters ?? 0
+      facts.push({
+        name,
+        share: parameters / network.layers.reduce((sum, layer) => sum + layer.parameters, 0),
+        options: losses.map(({ option, loss, standardError, error, outputError }) => ({
+          ...{ id: option, kind: 'quantize', error, outputError },
+          measured: loss === null ? null : { loss, standardError: standardError ?? 0 },
+        })),
+      })
+    }
+  }
+  return facts
+}
+
+/** Which layers are measured together: those of one block; with `all`, every two of the network. */
+async function pairsOf({ network, dataset, layers, options, samples }: Subject, bits: number, all: boolean) {
+  const reference = new Map(
+    layers.map(({ name }) => [
+      name,
+      options.get(name)?.find((option) => option.bits === bits) ?? options.get(name)![0]!,
+    ]),
+  )
+  const found: { a: string; b: string; rho: number }[] = []
+  const groups = all ? [-1] : [...new Set(layers.map((layer) => layer.block ?? -1))]
+  let passes = 0
+  for (const block of groups) {
+    const own = all ? layers : layers.filter((layer) => (layer.block ?? -1) === block)
+    const pairs = own.flatMap((a, i) => own.slice(i + 1).map((b) => ({ a: a.name, b: b.name })))
+    const args = { network, dataset, block, samples, device, pairs, options: reference, importance: null } as const
+    const measured = await measurePairs(args, quiet)
+    found.push(...measured.pairs)
+    passes += measured.passes
+  }
+  return { found, passes }
+}
+
+function* randomRecipes({ layers, options }: Subject): Generator<Map<string, Option>> {
+  const random = mulberry(seed)
+  for (let recipe = 0; recipe < recipes; recipe++) {
+    // A recipe has a width of its own around which its layers scatter, so that the losses span the useful range.
+    const centre = 2.6 + random() * 3.4
+    const choice = new Map<string, Option>()
+    for (const { name } of layers) {
+      const own = options.get(name) ?? []
+      const wanted = Math.min(8, Math.max(2, Math.round(centre + (random() - 0.5) * 3)))
+      const fitting = own.filter(({ bits }) => bits === wanted)
+      const option = fitting[Math.floor(random() * fitting.length)]
+      if (option) choice.set(name, option)
+    }
+    yield choice
+  }
+}
+
+export async function benchPredictor(): Promise<void> {
+  const asked = process.env.LATHE_BENCH_MODELS?.split(' ')
+  for (const { name, model, data, samples } of models) {
+    if (!existsSync(dataPath(...model)) || (asked && !asked.includes(name))) continue
+    const network = openNetwork(dataPath(...model))
+    const dataset = await openDataset({ path: dataPath(...data), split: 'auto' }, network)
+    const layers = network.layers.filter(({ compressible }) => compressible)
+    const options = new Map(layers.map((layer) => [layer.name, optionsFor(layer).filter(({ id }) => id !== 'keep')]))
+    const subject = { network, dataset, layers, options, samples }
+    const facts = await factsOf(subject)
+    const byName = new Map(facts.map((fact) => [fact.name, fact]))
+    const bare = facts.map((fact) => ({ ...fact, options: fact.options.map((each) => ({ ...each, measured: null })) }))
+    const index = new Map(layers.map((layer, at) => [layer.name, at]))
+    const indexed = (found: { a: string; b: string; rho: number }[]): Pair[] =>
+      found.map(({ a, b, rho }) => ({ a: index.get(a) ?? 0, b: index.get(b) ?? 0, rho }))
+    const inBlocks = await pairsOf(subject, 4, false)
+    const everywhere = layers.length <= 40 ? await pairsOf(subject, 4, true) : null
+
+    const chains = {
+      'weight error': createChain(facts, means.slice(0, 1)),
+      'output error': createChain(facts, means.slice(1, 2)),
+      measured: createChain(facts),
+    }
+    const untold = (fact: LayerFacts) => bare.find(({ name: own }) => own === fact.name) ?? fact
+    const held = { ...dataset, calibrate: dataset.evaluate, fingerprint: `${dataset.fingerprint} evaluate` }
+    const referee = await refereeFor({ network, dataset: held, samples: samples * 4, device }, quiet)
+    const passes = { count: 0 }
+    const start = await openStart(referee, [layers], -1, device, passes, quiet)
+    const swap = await openSwap(referee, start.sites[0]!, start.batches, device, passes, quiet)
+    const rows: Record<string, number[]> = {}
+    const real: number[] = []
+    const note = (what: string, value: number) => (rows[what] ??= []).push(value)
+    const decoded = new Map<string, WeightMatrix>()
+    for (const recipe of randomRecipes(subject)) {
+      const weights = new Map<Layer, WeightMatrix>()
+      for (const layer of layers) {
+        const option = recipe.get(layer.name)
+        if (!option) continue
+        const key = `${layer.name} ${option.id}`
+        const matrix = decoded.get(key) ?? dequantize(await applyOption(readMatrix(network, layer), option))
+        decoded.set(key, matrix)
+        weights.set(layer, matrix)
+      }
+      real.push((await swap.loss(weights)).loss)
+      const lossesBy = (what: keyof typeof chains, own: (fact: LayerFacts) => LayerFacts) =>
+        layers.map((layer) => {
+          const fact = byName.get(layer.name)
+          const option = fact?.options.find(({ id }) => id === recipe.get(layer.name)?.id)
+          return fact && option ? (chains[what](own(fact), option)?.loss ?? 0) : 0
+        })
+      const same = (fact: LayerFacts) => fact
+      const sum = (losses: number[]) => losses.reduce((all, loss) => all + loss, 0)
+      note('data-free (weight error)', sum(lossesBy('weight error', same)))
+      note(
+        'output error, layer not measured',
+        sum(lossesBy('output error', (fact) => ({ ...untold(fact), name: `?${fact.name}` }))),
+      )
+      note('output error, 3 of the layer measured', sum(lossesBy('output error', same)))
+      const additive = lossesBy('measured', same)
+      note('additive (measured where it was)', sum(additive))
+      note('pairwise, layers of a block', pairwiseLoss(additive, indexed(inBlocks.found)))
+      if (everywhere) note('pairwise, all layers', pairwiseLoss(additive, indexed(everywhere.found)))
+    }
+    await swap.release()
+    console.log(
+      `\n${name}: ${recipes} random recipes (seed ${seed}), ${samples} samples to predict from, ${referee.calibration.samples} others to measure on; KL ${Math.min(...real).toExponential(2)} .. ${Math.max(...real).toExponential(2)}`,
+    )
+    console.log(
+      `pairs within blocks: ${inBlocks.found.length} in ${inBlocks.passes.toFixed(0)} passes; all: ${everywhere?.found.length ?? 'not measured'}`,
+    )
+    console.log(['means', 'Spearman', 'mean |ln ratio|', 'without its own factor'].join(' | '))
+    for (const [what, predicted] of Object.entries(rows)) {
+      const logs = predicted.map((value, at) => Math.log(value / (real[at] ?? NaN)))
+      const mean = logs.reduce((all, value) => all + value, 0) / logs.length
+      // Of each recipe, with the factor that the others give: what a project knows once some variants were measured.
+      const rest = logs.map((value) => value - (mean * logs.length - value) / (logs.length - 1))
+      const size = (values: number[]) => values.reduce((all, value) => all + Math.abs(value), 0) / values.length
+      console.log(
+        [what, spearman(predicted, real)?.toFixed(4), size(logs).toFixed(3), size(rest).toFixed(3)].join(' | '),
+      )
+    }
+  }
+}
