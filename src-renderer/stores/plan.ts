@@ -30,6 +30,8 @@ const same = <T>(a: T, b: T): boolean => JSON.stringify(a) === JSON.stringify(b)
 export const usePlan = defineStore('plan', () => {
   const draft = shallowRef<Draft>(start)
   const plan = shallowRef<LivePlan | null>(null)
+  /** The same for what need not follow within the frame: lists, notes, explanations. */
+  const calm = shallowRef<LivePlan | null>(null)
   const isDragging = ref(false)
   const comparesUniform = ref(true)
   const past = shallowRef<Draft[]>([])
@@ -111,25 +113,30 @@ export const usePlan = defineStore('plan', () => {
     past.value = [...past.value, settled]
     settled = draft.value = next
   }
+  function setPlan(next: LivePlan): void {
+    plan.value = next
+    if (!isDragging.value) calm.value = next
+  }
   /** Another export format: other options, so no lock holds; the budget stays. */
   function replan(): void {
     const { constraints: _old, ...rest } = draft.value
     settled = draft.value = { ...rest, locked: {} }
     past.value = []
     future.value = []
-    plan.value = null
+    plan.value = calm.value = null
   }
   /** Another project: nothing carries over. */
   function clear(): void {
     settled = draft.value = start
     past.value = []
     future.value = []
-    plan.value = null
+    plan.value = calm.value = null
   }
 
   return {
     draft,
     plan,
+    calm,
     comparesUniform,
     past,
     future,
@@ -151,7 +158,9 @@ export const usePlan = defineStore('plan', () => {
     redo,
     replan,
     clear,
-    setPlan: (next: LivePlan) => void (plan.value = next),
+    setPlan,
+    /** What does not follow the hand catches up. */
+    calmDown: () => void (calm.value = plan.value),
     setComparesUniform: (next: boolean) => void (comparesUniform.value = next),
   }
 })

@@ -25,9 +25,11 @@ const benches: Record<string, () => void | Promise<void>> = {
   convert: benchConvert,
   rotate: benchRotate,
   vectors: benchVectors, // minutes
+  'lim-order': async () => (await import('./lim-order.ts')).benchLimOrder(), // many minutes
   'zeroth-order': benchZerothOrder, // minutes
   predictor: async () => (await import('./predictor.ts')).benchPredictor(), // minutes
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
+  slider: async () => void (await import('./slider.ts')), // a browser and a built window
   calibrated: async () => (await import('./calibrated.ts')).benchCalibrated(), // minutes: 1.1 billion weights
 }
 

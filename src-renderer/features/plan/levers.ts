@@ -25,7 +25,7 @@ const words: Record<Lever, { title: string; help: string }> = {
   },
   sparsity: {
     title: 'Sparsity',
-    help: 'Some weights become zero and are not stored. Pays where many can go; needs more bits for those that stay.',
+    help: 'Some weights become zero and are not stored, only where they were. Pays where many can go.',
   },
   rank: {
     title: 'Rank',

@@ -119,12 +119,16 @@ export function neighbour(options: readonly PlanOption[], current: string, direc
   return at < 0 ? null : (sorted[at + direction] ?? null)
 }
 
-/** Where the slider goes: from the narrowest to the widest options that are still codes, in steps of a twentieth. */
+/** Where the slider goes, in steps of a twentieth: from the narrowest of all options, be it by zeros or by rank, to the widest
+ *  codes that keep all weights. */
 export function bitRange(options: readonly LayerOptions[] | null): { min: number; max: number } {
-  const widths = (options ?? []).flatMap((layer) => layer.options.map(({ bits }) => bits)).filter((bits) => bits < 16)
-  if (widths.length === 0) return { min: 2, max: 8 }
-  const [min, max] = widths.reduce(([low, high], bits) => [Math.min(low, bits), Math.max(high, bits)], [16, 0])
-  return { min: Math.ceil(min * 20) / 20, max: Math.max(Math.ceil(min * 20) / 20 + 0.05, Math.floor(max * 20) / 20) }
+  const all = (options ?? []).flatMap((layer) => layer.options).filter(({ bits }) => bits < 16)
+  const whole = all.filter((option) => spentBeside(option) === null)
+  if (whole.length === 0) return { min: 2, max: 8 }
+  const low = all.reduce((least, { bits }) => Math.min(least, bits), 16)
+  const high = whole.reduce((most, { bits }) => Math.max(most, bits), 0)
+  const min = Math.ceil(low * 20) / 20
+  return { min, max: Math.max(min + 0.05, Math.floor(high * 20) / 20) }
 }
 
 export interface UniformLoss {

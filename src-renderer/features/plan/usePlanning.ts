@@ -1,4 +1,4 @@
-import { computed, onScopeDispose, shallowRef, watch } from 'vue'
+import { computed, inject, type InjectionKey, onScopeDispose, provide, shallowRef, watch } from 'vue'
 import type { Follow } from '../../../src-preload/contract/follow.ts'
 import { type FaultShape, toFault } from '../../../src-preload/contract/fault.ts'
 import type { Budget } from '../../../src-preload/contract/plan.ts'
@@ -15,10 +15,28 @@ interface Question extends Draft {
 
 /** How long the hand must rest, between two moves, before the exact plan is asked for. */
 const restMs = 140
+/** How often lists catch up with a moving hand. */
+const calmMs = 150
+
+type Planning = ReturnType<typeof createPlanning>
+const key: InjectionKey<Planning> = Symbol('planning')
+
+/** That of the screen around. */
+export function usePlanning(): Planning {
+  const planning = inject(key)
+  if (!planning) throw new Error('This component was mounted outside of the Plan screen.')
+  return planning
+}
+
+export function providePlanning(): Planning {
+  const planning = createPlanning()
+  provide(key, planning)
+  return planning
+}
 
 /** Follows the hand within the frame, and asks for the exact plan whenever it rests, or anything else changes: one question
  *  in flight, the newest wins. */
-export function usePlanning() {
+function createPlanning() {
   const { client } = useLathe()
   const store = usePlan()
   const projects = useProject()
@@ -31,7 +49,9 @@ export function usePlanning() {
       if (projects.project?.folder !== project) return
       fault.value = null
       // An answer to where the hand was is older than what follows it now.
-      if (follower.value === null || JSON.stringify(asked.value.budget) === JSON.stringify(budget)) store.setPlan(plan)
+      if (follower.value !== null && JSON.stringify(asked.value.budget) !== JSON.stringify(budget)) return
+      store.setPlan(plan)
+      store.calmDown()
     },
     (error) => {
       fault.value = toFault(error).toShape()
@@ -75,13 +95,21 @@ export function usePlanning() {
   })
 
   let resting: ReturnType<typeof setTimeout> | null = null
+  let calming: ReturnType<typeof setTimeout> | null = null
+  function calmDown(): void {
+    calming = null
+    store.calmDown()
+  }
   function ask(): void {
     if (resting !== null) clearTimeout(resting)
     resting = null
     const project = projects.project?.folder
     if (project) solve({ project, ...asked.value })
   }
-  onScopeDispose(() => void (resting !== null && clearTimeout(resting)))
+  onScopeDispose(() => {
+    if (resting !== null) clearTimeout(resting)
+    if (calming !== null) clearTimeout(calming)
+  })
   watch(
     () => [JSON.stringify(asked.value), projects.revision, store.isDragging] as const,
     () => {
@@ -91,6 +119,7 @@ export function usePlanning() {
       fault.value = null
       if (resting !== null) clearTimeout(resting)
       resting = setTimeout(ask, restMs)
+      calming ??= setTimeout(calmDown, calmMs)
     },
     { immediate: true },
   )
@@ -107,7 +136,7 @@ export function usePlanning() {
   })
   /** Smallest and largest file the options allow, in bytes; null until a plan and the options are known. */
   const limits = computed(() => {
-    const { plan } = store
+    const plan = store.calm
     if (!plan || !projects.options) return null
     const fixed = plan.predicted.bytes - plan.layers.reduce((sum, layer) => sum + layer.bytes, 0)
     return { least: fixed + extremes.value.least, most: fixed + extremes.value.most }

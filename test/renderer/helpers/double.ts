@@ -297,6 +297,7 @@ export function createDouble(start: Project = emptyProject()): Double {
             makeVariant(`Uniform ${budget.bits} bits`, made.solve(budget, {}, true), true)
         }
       }),
+    'floor.start': () => begin('run', 'Meet a floor', 'measuring 4 bits', () => undefined),
     'export.start': ({ variant, path }) =>
       begin('export', 'Export', 'verifying', () => {
         const bytes = project.variants.find((one) => one.id === variant)?.bytes ?? 0

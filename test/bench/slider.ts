@@ -1,0 +1,137 @@
+// Slider to paint, in a real browser: 500 layers with two dozen options each, the real application behind the window.
+//   From the pointer's move, as the page is told of it, to the moment after the frame that shows the new plan was painted.
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { chromium, type Page } from 'playwright-core'
+import { createApp } from '../../src-main/app/create.ts'
+import { plainMethods } from '../../src-preload/contract/plan.ts'
+import { startServer } from '../../src-main/serve/serve.ts'
+
+const layers = 500
+const side = 128
+const root = resolve(import.meta.dirname, '../..')
+const executablePath = process.env.LATHE_CHROMIUM ?? '/usr/bin/chromium'
+const rendererFolder = process.env.LATHE_RENDERER ?? join(root, 'out', 'renderer')
+
+/** A safetensors file of many square matrices, seeded (mulberry32, seed 1). */
+function writeCheckpoint(file: string): void {
+  const bytes = side * side * 4
+  const names = Array.from({ length: layers }, (_, i) => `model.layers.${Math.floor(i / 5)}.part_${i % 5}.weight`)
+  const entries = names.map((name, i) => [
+    name,
+    { dtype: 'F32', shape: [side, side], data_offsets: [i * bytes, (i + 1) * bytes] },
+  ])
+  const head = Buffer.from(JSON.stringify(Object.fromEntries(entries)))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(head.length))
+  const values = new Float32Array((layers * bytes) / 4)
+  let state = 1
+  for (let i = 0; i < values.length; i += 1) {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    values[i] = (((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32 - 0.5) * (0.02 + (i % 97) / 970)
+  }
+  writeFileSync(file, Buffer.concat([length, head, Buffer.from(values.buffer)]))
+}
+
+interface Times {
+  handled: number[] // ms from the page's own event handler
+  stamped: number[] // ms from when the browser had the move, waiting for the frame included
+}
+
+async function drag(page: Page, moves: number): Promise<Times> {
+  await page.evaluate(() => {
+    const times = { handled: [] as number[], stamped: [] as number[] }
+    Object.assign(window, { latheTimes: times })
+    let from: { handled: number; stamped: number } | null = null
+    window.addEventListener(
+      'pointermove',
+      (event) => (from ??= { handled: performance.now(), stamped: event.timeStamp }),
+      true,
+    )
+    const loss = document.querySelector('[data-test="loss"]')
+    if (!loss) return
+    new MutationObserver(() => {
+      const began = from
+      from = null
+      if (!began) return
+      // The message is handled after the frame that the callback belongs to was painted.
+      requestAnimationFrame(() => {
+        const channel = new MessageChannel()
+        channel.port1.onmessage = () => {
+          times.handled.push(performance.now() - began.handled)
+          times.stamped.push(performance.now() - began.stamped)
+        }
+        channel.port2.postMessage(0)
+      })
+    }).observe(loss, { characterData: true, childList: true, subtree: true })
+  })
+  const box = await page.getByRole('slider', { name: 'Bit budget' }).boundingBox()
+  const track = await page.locator('.slider').first().boundingBox()
+  if (!box || !track) throw new Error('The budget slider is not on the page.')
+  const y = box.y + box.height / 2
+  await page.mouse.move(box.x + box.width / 2, y)
+  await page.mouse.down()
+  for (let i = 0; i < moves; i += 1) {
+    // To and fro over most of the range, a few pixels a frame.
+    const share = 0.5 + 0.45 * Math.sin(i / 23)
+    await page.mouse.move(track.x + track.width * share, y)
+    await page.waitForTimeout(16)
+  }
+  await page.mouse.up()
+  await page.waitForTimeout(300)
+  return page.evaluate(() => (window as unknown as { latheTimes: Times }).latheTimes)
+}
+
+const at = (sorted: readonly number[], share: number): string =>
+  (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN).toFixed(1)
+
+if (!existsSync(executablePath) || !existsSync(join(rendererFolder, 'index.html'))) {
+  console.log('slider: needs a Chromium (LATHE_CHROMIUM) and a built window (npm run build)')
+  process.exit(0)
+}
+const home = mkdtempSync(join(tmpdir(), 'lathe-slider-'))
+mkdirSync(join(home, 'model'))
+const checkpoint = join(home, 'model', 'many.safetensors')
+writeCheckpoint(checkpoint)
+const app = createApp({ door: 'web', home })
+const client = app.client()
+const { folder: project } = await client.call('project.create', { checkpoint, folder: join(home, 'project') })
+const levers = [{ method: 'magnitude', parameters: { pattern: 'unstructured', width: 8 } }] // seven options more a layer
+await client.call('project.setMethods', { project, methods: { ...plainMethods, levers } })
+const options = await client.call('option.list', { project })
+const counts = options.map((layer) => layer.options.length)
+const server = await startServer({ app, port: 0, rendererFolder, open: false })
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--no-first-run'] })
+try {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
+  await page.goto(server.url)
+  await page.getByRole('button', { name: /many/ }).first().click()
+  await page.getByRole('grid', { name: 'Layers' }).waitFor()
+  await page.keyboard.press('4')
+  await page.locator('[data-test="loss"]').waitFor()
+  await page.waitForTimeout(1500) // the walk is fetched once
+  const session = await page.context().newCDPSession(page)
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' })
+  const busy = async (): Promise<number> => {
+    const { metrics } = await session.send('Performance.getMetrics')
+    return 1000 * (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN)
+  }
+  const before = await busy()
+  const { handled, stamped } = await drag(page, 300)
+  const work = ((await busy()) - before) / handled.length
+  const [a, b] = [handled, stamped].map((times) => times.sort((x, y) => x - y))
+  console.log(
+    `slider to paint, ${options.length} layers x ${Math.min(...counts)} to ${Math.max(...counts)} options, ${a?.length} changes: ` +
+      `p50 ${at(a ?? [], 0.5)} ms, p95 ${at(a ?? [], 0.95)} ms, longest ${at(a ?? [], 1)} ms ` +
+      `(from the browser's own time stamp: p50 ${at(b ?? [], 0.5)}, p95 ${at(b ?? [], 0.95)}); ` +
+      `the page's thread worked ${work.toFixed(1)} ms a change`,
+  )
+} finally {
+  await browser.close()
+  await server.close()
+  await app.close()
+  rmSync(home, { recursive: true, force: true })
+}
