@@ -77,7 +77,7 @@ export function planOption({ series, write }: PlanChartData, theme: ChartTheme):
       const isScore = typeof look === 'number'
       const color = isScore ? (theme.series[hueOf(look)] ?? theme.ink) : colours[look]
       const shape = isScore ? shapeOf(look) : baselines[look].shape
-      const opacity = isFaded ? 0.22 : 1
+      const opacity = isFaded ? 0.35 : 1
       return [
         {
           id: `${id} judged`,
