@@ -22,15 +22,26 @@ export interface Calibration {
 const slopeDeviation = 0.2 // ln-ln slope is 1 within this: layer losses are nearly additive
 const scatterGuess = 0.3 // of ln(measured / predicted), worth two points
 const guessWeight = 2
+const heldOutWeight = 4 // points that say the line's own interval is right
 const z95 = 1.96
+
+interface LogPoint {
+  x: number // ln predicted
+  y: number // ln measured
+}
+
+interface Line {
+  middle: number
+  intercept: number
+  tilt: number
+  /** Variance of y at ln(predicted) = x, the noise of one measurement included. */
+  varianceAt(x: number): number
+}
 
 /** Bayesian straight line ln(measured) = a + b ln(predicted) with a ~ N(0, priorDeviation^2) at the middle of the points
  *  and b ~ N(1, 0.2^2); the noise mixes a guess with the residuals. Without points it is the identity with the prior's
  *  width; one point shifts it; many points make the interval their own scatter. */
-export function calibrate(points: readonly CalibrationPoint[], priorDeviation: number): Calibration {
-  const pairs = points
-    .filter(({ predicted, measured }) => predicted > 0 && measured > 0)
-    .map(({ predicted, measured }) => ({ x: Math.log(predicted), y: Math.log(measured) }))
+function fitLine(pairs: readonly LogPoint[], priorDeviation: number): Line {
   const n = pairs.length
   const middle = n === 0 ? 0 : mean(pairs.map(({ x }) => x))
   const ratios = pairs.map(({ x, y }) => ({ x: x - middle, r: y - x })) // r = a + (b - 1) x
@@ -49,9 +60,53 @@ export function calibrate(points: readonly CalibrationPoint[], priorDeviation: n
     variance = (guessWeight * scatterGuess ** 2 + residuals) / (guessWeight + n)
   }
   tilt = Math.max(-0.8, tilt) // the calibrated loss must grow with the predicted one
-
+  const noise = n === 0 ? 0 : variance
   return {
-    factor: Math.exp(intercept),
+    middle,
+    intercept,
+    tilt,
+    varianceAt(x) {
+      const away = n === 0 ? 0 : x - middle
+      return interceptVariance + tiltVariance * away * away + noise
+    },
+  }
+}
+
+/** How much wider than the line says the interval has to be: from points that are each told by the others. Held-out errors
+ *  see what the line cannot: that the scatter is no normal one, that plans are other than the variants before them. */
+function heldOutScale(pairs: readonly LogPoint[], priorDeviation: number): number {
+  if (pairs.length < 3) return 1
+  let squares = heldOutWeight
+  for (const left of pairs) {
+    const line = fitLine(
+      pairs.filter((pair) => pair !== left),
+      priorDeviation,
+    )
+    const expected = left.x + line.intercept + line.tilt * (left.x - line.middle)
+    squares += (left.y - expected) ** 2 / line.varianceAt(left.x)
+  }
+  return Math.min(3, Math.max(0.7, Math.sqrt(squares / (heldOutWeight + pairs.length))))
+}
+
+/** 97.5 % quantile of Student's t (Abramowitz and Stegun 1964, formula 26.7.5): a scatter learnt from few points is unsure. */
+function quantile(freedom: number): number {
+  const z = z95
+  return z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2)
+}
+
+/** The line through the measured points, and an interval that covers about 95 % of what is measured next. */
+export function calibrate(points: readonly CalibrationPoint[], priorDeviation: number): Calibration {
+  const usable = ({ predicted, measured }: CalibrationPoint): boolean =>
+    predicted > 0 && measured > 0 && Number.isFinite(predicted) && Number.isFinite(measured)
+  const pairs = points
+    .filter(usable)
+    .map(({ predicted, measured }) => ({ x: Math.log(predicted), y: Math.log(measured) }))
+  const n = pairs.length
+  const line = fitLine(pairs, priorDeviation)
+  const scale = heldOutScale(pairs, priorDeviation)
+  const width = scale * (n === 0 ? z95 : quantile(guessWeight + n))
+  return {
+    factor: Math.exp(line.intercept),
     points: n,
     spearman:
       n < 3
@@ -62,12 +117,11 @@ export function calibrate(points: readonly CalibrationPoint[], priorDeviation: n
           ),
     predict(sum, standardError = 0) {
       if (!(sum > 0)) return { loss: 0, low: 0, high: 0 }
-      const x = n === 0 ? 0 : Math.log(sum) - middle
-      const sampling = (standardError / sum) ** 2
-      const noise = n === 0 ? 0 : variance
-      const deviation = Math.sqrt(interceptVariance + tiltVariance * x * x + noise + (n === 0 ? sampling : 0))
-      const loss = sum * Math.exp(intercept + tilt * x)
-      return { loss, low: loss * Math.exp(-z95 * deviation), high: loss * Math.exp(z95 * deviation) }
+      const x = Math.log(sum)
+      const sampling = n === 0 ? (standardError / sum) ** 2 : 0
+      const deviation = Math.sqrt(line.varianceAt(x) + sampling)
+      const loss = sum * Math.exp(line.intercept + line.tilt * (n === 0 ? 0 : x - line.middle))
+      return { loss, low: loss * Math.exp(-width * deviation), high: loss * Math.exp(width * deviation) }
     },
   }
 }

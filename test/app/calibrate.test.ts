@@ -62,3 +62,42 @@ test('rank correlation: order, reversed order, ties, no order', () => {
   expect(spearman([1, 2, 2, 3], [1, 2, 3, 4])).toBeCloseTo(0.9487, 4)
   expect(spearman([1, 1, 1], [1, 2, 3])).toBeNull()
 })
+
+const seed = 4711
+
+function mulberry(start: number): () => number {
+  let state = start >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = Math.imul(state ^ (state >>> 15), state | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+test(`held-out intervals cover about 95 %, for few points and many, for narrow scatter and wide (seed ${seed})`, () => {
+  const random = mulberry(seed)
+  const normal = () => Math.sqrt(-2 * Math.log(random() + 1e-12)) * Math.cos(2 * Math.PI * random())
+  for (const scatter of [0.08, 0.25, 0.6])
+    for (const count of [1, 4, 12, 30]) {
+      let [covered, rounds] = [0, 400]
+      for (let round = 0; round < rounds; round++) {
+        const [offset, slope] = [prior * normal(), 1 + 0.1 * normal()]
+        const draw = () => {
+          const predicted = Math.exp(-4 + 3 * random())
+          // Tails heavier than a normal's: now and then a recipe is far off.
+          const noise = scatter * normal() * (random() < 0.1 ? 2 : 1)
+          return { predicted, measured: Math.exp(offset + slope * (Math.log(predicted) + 2.5) - 2.5 + noise) }
+        }
+        const { predict } = calibrate(Array.from({ length: count }, draw), prior)
+        const next = draw()
+        const { low, high } = predict(next.predicted)
+        covered += low <= next.measured && next.measured <= high ? 1 : 0
+      }
+      const share = covered / rounds
+      const told = `${count} points, scatter ${scatter}`
+      // One point of a scatter far wider than the guess cannot tell how wide.
+      expect(share, told).toBeGreaterThan(scatter > 0.5 && count < 4 ? 0.7 : 0.88)
+      if (count === 30) expect(share, told).toBeGreaterThan(0.92)
+    }
+})
