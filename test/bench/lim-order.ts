@@ -82,9 +82,10 @@ class Subject {
   /** Share of the blocks lowered in this order before the cost leaves 5 %. */
   async share(order: readonly number[], widths: Widths): Promise<number> {
     const base = await this.cost([], widths)
-    for (let count = 1; count <= order.length; count++)
+    if ((await this.cost(order, widths)) <= WITHIN * base) return 1 // all of them: any order will do
+    for (let count = 1; count < order.length; count++)
       if (!((await this.cost(order.slice(0, count), widths)) <= WITHIN * base)) return (count - 1) / order.length
-    return 1
+    return (order.length - 1) / order.length
   }
 }
 
