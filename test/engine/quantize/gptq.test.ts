@@ -155,7 +155,8 @@ describe('what is unusual', () => {
       const plain = await plainly(matrix, { ...p, bits: 3 })
       expect({ groups: q.groups, groupSize: q.groupSize }).toEqual({ groups: plain.groups, groupSize: plain.groupSize })
       const [ours, nearest] = [await outputError(matrix, q, h), await outputError(matrix, plain, h)]
-      expect(ours.error).toBeLessThanOrEqual(nearest.error * (1 + 1e-5))
+      // One weight a grid is exact up to the rounding of its float16 scale: both are noise then.
+      expect(ours.error).toBeLessThanOrEqual(nearest.error * (1 + 1e-5) + 1e-7 * nearest.energy)
     },
   )
 

@@ -30,6 +30,12 @@ test('every width and keep, with ids that a recipe can rely on', () => {
   ])
   expect(ids({ cols: 96 })).not.toContain('rtn-4-g64')
   expect(ids({ role: 'conv', op: 'Conv', cols: 144 }).slice(7)).toEqual([
+    'rtn-3-g64',
+    'rtn-4-g64',
+    'rtn-5-g64',
+    'rtn-3-g32',
+    'rtn-4-g32',
+    'rtn-5-g32',
     'rtn-4-channel-affine',
     'rtn-5-channel-affine',
     'rtn-6-channel-affine',
