@@ -28,8 +28,11 @@ const benches: Record<string, () => void | Promise<void>> = {
   'lim-order': async () => (await import('./lim-order.ts')).benchLimOrder(), // many minutes
   'zeroth-order': benchZerothOrder, // minutes
   predictor: async () => (await import('./predictor.ts')).benchPredictor(), // minutes
+  scores: async () => (await import('./scores.ts')).benchScores(), // minutes
+  eigen: async () => (await import('./eigen.ts')).benchEigen(), // a minute and more
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
   slider: async () => void (await import('./slider.ts')), // a browser and a built window
+  'rd-pruning': async () => (await import('./rd-pruning.ts')).benchRdPruning(), // an hour
   calibrated: async () => (await import('./calibrated.ts')).benchCalibrated(), // minutes: 1.1 billion weights
 }
 
