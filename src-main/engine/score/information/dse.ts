@@ -23,7 +23,7 @@ export const dse = defineScore({
   formula:
     'DSE = -sum a_i log2 a_i, a_i = |lambda_i|^t / sum |lambda_j|^t of the diffusion matrix; DSMI = DSE - DSE given the class',
   cost: 'one forward pass; eigenvalues of a matrix of points x points for each block',
-  needs: ['activations', 'labels'],
+  needs: ['activations'], // labels where the data has them, else kinds of outputs
   version: 1,
   params: z.object({
     t: z.int().min(1).max(64).default(2).describe('Steps of diffusion: the power of the eigenvalues'),

@@ -49,7 +49,7 @@ export const informationPlane = defineScore({
   cite: 'Butakov et al. 2024, Information Bottleneck Analysis of Deep Neural Networks via Lossy Compression; Chelombiev et al. 2019, Adaptive Estimators Show Information Compression in Deep Neural Networks; Shwartz-Ziv and Tishby 2017',
   formula: 'I(X;T) and I(T;Y) by nearest neighbours (KSG) between principal components, or by adaptive bins',
   cost: 'one forward pass; eigenvectors and distances of some hundred points for each block',
-  needs: ['activations', 'labels'],
+  needs: ['activations'], // labels where the data has them, else kinds of outputs
   version: 1,
   params: z.object({
     estimator: z.enum(['lossy', 'bins']).default('lossy').describe('Which estimate is called I(X;T) and I(T;Y)'),
