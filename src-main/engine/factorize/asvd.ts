@@ -22,7 +22,9 @@ export const asvd = defineCompressor({
   needs: ['weights', 'hessian'],
   version: 1,
   params: z.object(rankParameters),
-  options: (layer, parameters) => rankOptions('asvd', layer, parameters, { weighted: true }),
+  // Not of tables: what is best for the outputs of a head is not for what is looked up in it.
+  options: (layer, parameters) =>
+    layer.op === 'Gather' ? [] : rankOptions('asvd', layer, parameters, { weighted: true }),
   apply: (source, parameters, context) =>
     factorise(source, parameters, meanHessian(context.hessians ?? []) ?? context.importance ?? null, context),
 })

@@ -140,6 +140,9 @@ test('options say rank and bytes before they are made, and all of them save', as
   }
   expect(svd.options?.(layer(40, 1), svd.params.parse({}))).toEqual([])
   expect(svd.options?.({ ...layer(40, 64), compressible: false }, svd.params.parse({}))).toEqual([])
+  const table = { ...layer(40, 64), op: 'Gather' }
+  expect(asvd.options?.(table, asvd.params.parse({}))).toEqual([])
+  expect(svd.options?.(table, svd.params.parse({}))?.length).toBeGreaterThan(10)
   const one = svd.options?.(layer(40, 64), svd.params.parse({ rankShare: 0.3, width: 8 })) ?? []
   expect(one.map(({ id }) => id)).toEqual(['svd-30-w8'])
 })
