@@ -1,6 +1,7 @@
 // Cross-entropy inside the graph, for scores that run the network with something changed and ask what that costs.
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Network } from '../checkpoint/network.ts'
+import { weightReader } from '../checkpoint/weights.ts'
 import type { Batch } from '../data/types.ts'
 import { logitsValue } from '../evaluate/output.ts'
 import { scoredUnit } from '../evaluate/task.ts'
@@ -8,7 +9,9 @@ import { type Graph, int, node } from '../graph/ir.ts'
 import { raiseOpset } from '../graph/opset.ts'
 import { allNames, freshName } from '../graph/scope.ts'
 import { segment } from '../graph/segment.ts'
+import { openSession } from '../runtime/session.ts'
 import type { Session, TensorValue } from '../runtime/types.ts'
+import type { Bench } from './define.ts'
 
 /** Axes come as inputs, GatherElements is there, and softmax works along one axis, from here on. */
 const wantedOpset = 13
@@ -56,7 +59,7 @@ export function lossGraph(network: Network, cut: readonly string[] = []): LossGr
   }
 }
 
-const column = (values: ArrayLike<number>): TensorValue => {
+export const columnOf = (values: ArrayLike<number>): TensorValue => {
   const data = BigInt64Array.from({ length: values.length }, (_, row) => BigInt(Math.max(0, values[row] ?? 0)))
   return { dtype: 'int64', dims: [values.length, 1], data }
 }
@@ -73,7 +76,7 @@ export async function measureLoss(
   feeds: Readonly<Record<string, TensorValue>>,
   targets: Int32Array,
 ): Promise<Loss> {
-  const all: Record<string, TensorValue> = { ...feeds, [input]: column(targets) }
+  const all: Record<string, TensorValue> = { ...feeds, [input]: columnOf(targets) }
   const given = Object.entries(all).filter(([name]) => session.inputNames.includes(name))
   const found = (await session.run(Object.fromEntries(given), [loss]))[loss]
   let [sum, rows] = [0, 0]
@@ -85,11 +88,23 @@ export async function measureLoss(
   return { sum, rows }
 }
 
-/** The labels of a batch; where it has none, what the network itself finds most likely. */
-export async function targetsOf(session: Session, graph: LossGraph, batch: Batch): Promise<Int32Array> {
-  if (batch.targets) return batch.targets
-  const feeds: Record<string, TensorValue> = { ...batch.feeds, [graph.targets]: column([0]) }
-  const given = Object.entries(feeds).filter(([name]) => session.inputNames.includes(name))
-  const found = (await session.run(Object.fromEntries(given), [graph.best]))[graph.best]
-  return Int32Array.from(found?.data ?? [], Number)
+/** What each row of each batch is to be; where labels are missing, what the network itself finds most likely. */
+export async function labelsOf(bench: Bench, batches: readonly Batch[]): Promise<Int32Array[]> {
+  const { network, device, context } = bench
+  const given = batches.flatMap(({ targets }) => (targets ? [targets] : []))
+  if (given.length === batches.length) return given
+  const graph = lossGraph(network)
+  const session = await openSession(graph.graph, weightReader(network), { device }, context.notify)
+  try {
+    const labels: Int32Array[] = []
+    for (const { feeds: own } of batches) {
+      const feeds = Object.entries({ ...own, [graph.targets]: columnOf([0]) })
+      const known = feeds.filter(([name]) => session.inputNames.includes(name))
+      const found = (await session.run(Object.fromEntries(known), [graph.best]))[graph.best]
+      labels.push(Int32Array.from(found?.data ?? [], Number))
+    }
+    return labels
+  } finally {
+    await session.release()
+  }
 }

@@ -11,11 +11,11 @@
 import { z } from 'zod'
 import { readFloat32, weightReader } from '../checkpoint/weights.ts'
 import type { Layer, Network } from '../checkpoint/network.ts'
-import { cutBefore, segment } from '../graph/segment.ts'
 import { openSession } from '../runtime/session.ts'
 import type { TensorValue } from '../runtime/types.ts'
-import { calibrate, type Calibration } from './calibration.ts'
-import { lossGraph, measureLoss, targetsOf } from './cross-entropy.ts'
+import { calibrate } from './calibration.ts'
+import { labelsOf, lossGraph, measureLoss } from './cross-entropy.ts'
+import { layersByCut } from './cuts.ts'
 import { type Bench, defineScore } from './define.ts'
 import { noiseBank, perturb } from './ecoflap/perturb.ts'
 import { sparsityRatios } from './ecoflap/ratios.ts'
@@ -41,26 +41,6 @@ export async function gradientNorm(
   return Math.sqrt(squares / draws)
 }
 
-/** Layers that can be run from a common cut: those of one block, or of the ends. A weight that is also read before the cut
- *  runs with the whole network. */
-function sites(network: Network): { cut: string[]; layers: Layer[] }[] {
-  const { graph, blocks } = network
-  if (graph === null) return []
-  const layers = network.layers.filter(({ compressible, name }) => compressible && graph.initializers.has(name))
-  const whole = { cut: [] as string[], layers: [] as Layer[] }
-  const found = [whole]
-  for (const block of [...blocks, null]) {
-    const from = block ?? blocks.at(-1)
-    const cut = from === undefined ? [] : cutBefore(graph, from)
-    const own = layers.filter((layer) => layer.block === (block?.index ?? null))
-    const before = cut.length === 0 ? null : segment(graph, { outputs: cut }).initializers
-    const late = own.filter(({ name }) => before !== null && !before.has(name))
-    whole.layers.push(...own.filter((layer) => !late.includes(layer)))
-    if (late.length > 0) found.push({ cut, layers: late })
-  }
-  return found.filter((site) => site.layers.length > 0)
-}
-
 function rootMeanSquare(network: Network, { name }: Layer): number {
   const part = 1 << 20
   const weights = readFloat32(network, name)
@@ -79,11 +59,16 @@ async function importances(bench: Bench, parameters: Parameters): Promise<Map<st
   const { network, dataset, samples, device, seed, context } = bench
   if (dataset === null) return new Map()
   const calibration = await calibrate({ network, dataset, samples, device }, context)
-  const labels = await labelsOf(bench, calibration)
-  const all = sites(network)
-  const total = all.reduce((sum, { layers }) => sum + layers.length, 0)
+  const labels = await labelsOf(
+    bench,
+    (await calibration.at([], context)).map(({ batch }) => batch),
+  )
+  const compressible = network.layers.filter(
+    ({ compressible, name }) => compressible && network.graph?.initializers.has(name),
+  )
+  const total = compressible.length
   const found = new Map<string, number>()
-  for (const { cut, layers } of all) {
+  for (const { cut, layers } of layersByCut(network, compressible)) {
     const graph = lossGraph(network, cut)
     const noisy = perturb(
       graph.graph,
@@ -112,20 +97,6 @@ async function importances(bench: Bench, parameters: Parameters): Promise<Map<st
     }
   }
   return found
-}
-
-async function labelsOf({ network, device, context }: Bench, calibration: Calibration): Promise<Int32Array[]> {
-  const batches = (await calibration.at([], context)).map(({ batch }) => batch)
-  if (batches.every(({ targets }) => targets !== null)) return batches.map(({ targets }) => targets ?? new Int32Array())
-  const graph = lossGraph(network)
-  const session = await openSession(graph.graph, weightReader(network), { device }, context.notify)
-  try {
-    const labels: Int32Array[] = []
-    for (const batch of batches) labels.push(await targetsOf(session, graph, batch))
-    return labels
-  } finally {
-    await session.release()
-  }
 }
 
 export const ecoflap = defineScore({
