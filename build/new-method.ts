@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { families, type MethodFamily } from '../src-preload/contract/methods.ts'
-import { homeOf, scaffold } from './scaffold.ts'
+import { definePattern, placeOf, scaffold } from './scaffold.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -19,14 +19,14 @@ const isFamily = (name: string | undefined): name is MethodFamily => families.so
 function create(family: string | undefined, id: string | undefined): string[] {
   if (!isFamily(family) || !id || !/^[a-z][a-z0-9-]*$/.test(id))
     throw new Error(`Usage: npm run new:method -- <${families.join('|')}> <id>   (id: a-z, 0-9, -)`)
-  const folder = join(root, 'src-main/engine', family)
-  const home = join(root, 'src-main/engine', homeOf(family))
-  const registryFile = join(home, 'registry.ts')
-  const define = exported(join(home, 'define.ts'), /export (?:function|const) (define\w+)/)
+  const engine = join(root, 'src-main/engine')
+  const place = placeOf(family)
+  const registryFile = join(engine, place.registry, 'registry.ts')
+  const define = exported(join(engine, place.define, 'define.ts'), definePattern(family))
   const list = exported(registryFile, /export const (\w+)/)
   const texts = scaffold(family, id, define, list, readFileSync(registryFile, 'utf8'))
-  const methodFile = join(folder, `${id}.ts`)
-  const testFile = join(root, 'test/engine', family, `${id}.test.ts`)
+  const methodFile = join(engine, place.folder, `${id}.ts`)
+  const testFile = join(root, 'test/engine', place.folder, `${id}.test.ts`)
   for (const file of [methodFile, testFile]) if (existsSync(file)) throw new Error(`${file} exists already.`)
   mkdirSync(dirname(testFile), { recursive: true })
   writeFileSync(methodFile, texts.method)

@@ -23,18 +23,39 @@ export function addToRegistry(registry: string, name: string, file: string): str
   return `${listed.slice(0, at)}import { ${name} } from '${file}'\n${listed.slice(at)}`
 }
 
-/** Family whose define.ts and registry.ts a family shares: rewritings of activations stand in the list of all rewritings. */
-export const homeOf = (family: MethodFamily): MethodFamily => (family === 'activate' ? 'prepare' : family)
+/** Where a family's methods lie, below src-main/engine: the folder, that of its registry.ts, that of its define.ts. */
+export interface Place {
+  folder: string
+  registry: string
+  define: string
+}
+
+/** Rewritings of every kind stand in one list; what compresses a layer shares one shape. */
+export const placeOf = (family: MethodFamily): Place => {
+  if (family === 'activate' || family === 'rewrite')
+    return { folder: family === 'rewrite' ? 'graph/rewrites' : family, registry: 'prepare', define: 'prepare' }
+  const shares = family === 'sparsify' || family === 'factorize'
+  return { folder: family, registry: family, define: shares ? 'quantize' : family }
+}
+
+/** The define function of a family, as its define.ts names it. */
+export const definePattern = (family: MethodFamily): RegExp =>
+  placeOf(family).define === family || family === 'activate' || family === 'rewrite'
+    ? /export (?:function|const) (define\w+)/
+    : /export (?:function|const) (defineCompressor)/
+
+const up = (folder: string): string => '../'.repeat(folder.split('/').length)
+const from = (folder: string, other: string): string => (folder === other ? '.' : `${up(folder)}${other}`)
 
 /** What each family's method does, as its define.ts types it; `refuse` throws until it is written. */
 const members = (family: MethodFamily, refuse: string): string => {
-  if (family === 'allocate') return `  solve() {${refuse}  },`
-  if (family === 'score')
-    return `  family: 'score',\n  per: () => 'layer',\n  values: () => [],\n  start() {${refuse}  },`
+  if (family === 'allocate') return `  knows: [],\n  solve() {${refuse}  },`
+  if (family === 'score') return `  per: () => 'layer',\n  values: () => [],\n  start() {${refuse}  },`
   if (family === 'export')
     return `  family: 'export',\n  extension: '',\n  planBytes() {${refuse}  },\n  write() {${refuse}  },`
-  if (family === 'prepare' || family === 'activate')
+  if (family === 'prepare' || family === 'activate' || family === 'rewrite')
     return `  family: '${family}',\n  refuses: () => null,\n  apply() {${refuse}  },`
+  if (family === 'sparsify' || family === 'factorize') return `  family: '${family}',\n  apply() {${refuse}  },`
   return `  apply() {${refuse}  },`
 }
 
@@ -45,14 +66,15 @@ const members = (family: MethodFamily, refuse: string): string => {
  */
 export function scaffold(family: MethodFamily, id: string, define: string, list: string, registry: string): Scaffold {
   const name = camelCase(id)
-  const home = homeOf(family)
+  const { folder, registry: home, define: shape } = placeOf(family)
+  const root = `${up(folder)}../..`
   const method = `// Title.
 //   Authors year, "Paper", section
 //   formula
 // Cost. Needs.
 import { z } from 'zod'
-import { Fault } from '../../../src-preload/contract/fault.ts'
-import { ${define} } from '${home === family ? '.' : `../${home}`}/define.ts'
+import { Fault } from '${root}/src-preload/contract/fault.ts'
+import { ${define} } from '${from(folder, shape)}/define.ts'
 
 export const ${name} = ${define}({
   id: '${id}',
@@ -69,9 +91,9 @@ ${members(family, `\n    throw new Fault('unsupported', '${id} is not written ye
 `
   const test = `import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { describeMethod } from '../../../src-main/engine/method.ts'
-import { ${list} } from '../../../src-main/engine/${home}/registry.ts'
-import { ${name} } from '../../../src-main/engine/${family}/${id}.ts'
+import { describeMethod } from '${root}/src-main/engine/method.ts'
+import { ${list} } from '${root}/src-main/engine/${home}/registry.ts'
+import { ${name} } from '${root}/src-main/engine/${folder}/${id}.ts'
 
 test('${id} is listed and says what it is', () => {
   expect(${list}.filter((method) => method.id === '${id}')).toEqual([${name}])
@@ -80,11 +102,11 @@ test('${id} is listed and says what it is', () => {
 })
 
 test('${id} is written', () => {
-  const file = new URL('../../../src-main/engine/${family}/${id}.ts', import.meta.url)
+  const file = new URL('${root}/src-main/engine/${folder}/${id}.ts', import.meta.url)
   expect(readFileSync(file, 'utf8')).not.toContain('is not written yet')
 })
 `
-  return { method, registry: addToRegistry(registry, name, `${home === family ? '.' : `../${family}`}/${id}.ts`), test }
+  return { method, registry: addToRegistry(registry, name, `${from(home, folder)}/${id}.ts`), test }
 }
 
 /** The next migration of the project store, numbered by tens, and the registry that lists it. */
