@@ -45,16 +45,16 @@ test('a score of blocks or of finer things becomes one of layers', () => {
   expect(found('head', { '0/0': 1, '0/1': 3, '1/0': 8 })).toEqual({ a: 2, b: 2, c: 8 })
 })
 
-test('by rank the middle weighs 1 and the ends a bit more and less; by value nothing is negative', () => {
+test('by rank the middle weighs 1 and the ends half a bit more and less; by value nothing is negative', () => {
   const scores = new Map([
     ['a', -0.9],
     ['b', -0.5],
     ['c', 0.1],
   ])
   expect([...weightsOf(['a', 'b', 'c', 'silent'], scores, 'rank')]).toEqual([
-    ['a', 0.25],
+    ['a', 0.5],
     ['b', 1],
-    ['c', 4],
+    ['c', 2],
   ])
   const byValue = weightsOf(['a', 'b', 'c'], scores, 'value')
   expect(byValue.get('a')).toBeGreaterThan(0)

@@ -25,10 +25,13 @@ export function toldOf({ samples, seconds, per, values }: ScoreResult): string {
   return `Measured ${on} in ${formatDuration(seconds * 1000)}: ${things}`
 }
 
-/** What the last job said of a score that does not fit the network: '<title> was left out: <why>'. */
+/** What the last job said of a score that does not fit the network: '<title> was left out: <why>', or, alone, '<title>: <why>'. */
 function leftOutBy({ title }: MethodSummary, notices: readonly string[]): string | null {
-  const begin = `${title} was left out: `
-  return notices.find((notice) => notice.startsWith(begin))?.slice(begin.length) ?? null
+  for (const begin of [`${title} was left out: `, `${title}: `]) {
+    const found = notices.find((notice) => notice.startsWith(begin))
+    if (found !== undefined) return found.slice(begin.length)
+  }
+  return null
 }
 
 /** Every score of the registry, with what stands in its way. */

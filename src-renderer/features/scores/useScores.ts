@@ -27,6 +27,11 @@ export function useScores() {
   const job = computed(() => jobs.liveOf('score'))
   const ended = computed(() => jobs.ended.findLast(({ kind }) => kind === 'score') ?? null)
   const notices = computed(() => (job.value ?? ended.value)?.notices ?? [])
+  /** What the last job ended with, where its only score did not fit. */
+  const unfit = computed(() => {
+    const fault = job.value === null && ended.value?.state === 'failed' ? ended.value.fault : null
+    return fault?.code === 'unsupported' ? fault.message : null
+  })
   const hasInputs = computed(() => projects.project?.data !== null && projects.project?.checkpoint.task !== 'none')
   const results = computed(() => projects.project?.scores ?? [])
   const layers = computed(() => projects.layers.filter(({ compressible }) => compressible))
@@ -36,7 +41,7 @@ export function useScores() {
       hasData: projects.project?.data !== null,
       hasGraph: projects.project?.checkpoint.task !== 'none',
       parameters: store.parameters,
-      notices: notices.value,
+      notices: [...notices.value, ...(unfit.value === null ? [] : [unfit.value])],
     }),
   )
   /** Ticked, and those of them that have no result yet, or one with other parameters. */
