@@ -8,6 +8,7 @@ import type { TaskArguments, TaskResult } from '../engine/protocol.ts'
 import { loadCandidates } from './candidates.ts'
 import type { AppContext } from './context.ts'
 import { importanceUnit } from './importance-unit.ts'
+import { latencyUnits } from './latency-units.ts'
 import { dataIdentity } from './recipe-data.ts'
 import { versionOfQuantizer } from './method.ts'
 import { optionsUnder } from './offered.ts'
@@ -67,7 +68,7 @@ export async function sensitivityUnits(
   asked: SensitivityArgs,
 ): Promise<{ units: Unit[]; notices: string[] }> {
   const args = sensitivityArgs.parse(asked)
-  const { measurement, notices } = await measurementOf(context, project, args)
+  const { measurement, format, notices } = await measurementOf(context, project, args)
   const { subject, checkpoint } = measurement
   const weighs = measurement.layers.some(({ options }) => options.some(isWeighted))
   const importance =
@@ -77,6 +78,7 @@ export async function sensitivityUnits(
   const blocks = [
     ...blockUnits(context, project, measurement, { every: args.every, importance }),
     ...(args.pairs ? pairUnits(project, measurement, importance) : []),
+    ...(args.latency ? latencyUnits(project, measurement, format) : []),
     // Units of other things that plans choose from (blocks left out, latency) belong here.
   ]
   // The importance is only wanted where something is left to be measured with it.
@@ -95,7 +97,7 @@ async function measurementOf(
   context: AppContext,
   project: OpenProject,
   args: z.output<typeof sensitivityArgs>,
-): Promise<{ measurement: Measurement; notices: string[] }> {
+): Promise<{ measurement: Measurement; format: string; notices: string[] }> {
   const subject = subjectOf(project)
   const reference = subject.checkpoint.summary.task === 'none' ? null : dataReference(project, subject)
   const wanted = args.samples ?? defaultSamples(subject)
@@ -119,7 +121,7 @@ async function measurementOf(
         .map(({ bytes: _, ...option }) => option),
     })),
   }
-  return { measurement, notices }
+  return { measurement, format, notices }
 }
 
 type TaskLayers = TaskArguments<'sensitivity'>['layers']

@@ -123,6 +123,23 @@ export interface Tasks {
       passes: number
     }
   }
+  /** Seconds of each layer for one sample (an image, or one token) by shape and form of the weight, as `format` runs it here. */
+  latency: {
+    args: {
+      checkpoint: string
+      data: DataReference
+      format: string
+      device: DeviceId
+      layers: { name: string; options: Option[] }[]
+      known: string[] // '<shape> <form>' that were timed before
+      whole: boolean
+    }
+    result: {
+      shapes: { layer: string; shape: string }[]
+      times: { shape: string; form: string; seconds: number; low: number; high: number; runs: number }[]
+      whole: { seconds: number; low: number; high: number; runs: number } | null // the network in floats
+    }
+  }
   /** What leaving one more block out costs, for every block that is still there: mean KL divergence of the network without
    *  `removed` and that block to the whole one, on calibration data. */
   depth: {
