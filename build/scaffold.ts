@@ -52,7 +52,7 @@ const members = (family: MethodFamily, refuse: string): string => {
   if (family === 'allocate') return `  knows: [],\n  solve() {${refuse}  },`
   if (family === 'score') return `  per: () => 'layer',\n  values: () => [],\n  start() {${refuse}  },`
   if (family === 'export')
-    return `  family: 'export',\n  extension: '',\n  planBytes() {${refuse}  },\n  write() {${refuse}  },`
+    return `  family: 'export',\n  extension: '',\n  refuses: () => null,\n  planBytes() {${refuse}  },\n  write() {${refuse}  },`
   if (family === 'prepare' || family === 'activate' || family === 'rewrite')
     return `  family: '${family}',\n  refuses: () => null,\n  apply() {${refuse}  },`
   if (family === 'sparsify' || family === 'factorize') return `  family: '${family}',\n  apply() {${refuse}  },`

@@ -41,6 +41,19 @@ test('a rewriting of activations stands in the list of all rewritings', () => {
   expect(made.test).toContain("import { preparations } from '../../../src-main/engine/prepare/registry.ts'")
 })
 
+test('levers share the shape of quantizers; rewrites of the graph lie deeper and stand in the list of rewritings', () => {
+  const empty = 'export const sparsifiers: readonly Quantizer[] = []\n'
+  const sparse = scaffold('sparsify', 'random-mask', 'defineCompressor', 'sparsifiers', empty)
+  expect(sparse.method).toContain("import { defineCompressor } from '../quantize/define.ts'")
+  expect(sparse.registry).toContain("import { randomMask } from './random-mask.ts'\n")
+  const list = "import { rotate } from './rotate.ts'\nexport const preparations: Preparation[] = [rotate]\n"
+  const rewrite = scaffold('rewrite', 'merge-blocks', 'definePreparation', 'preparations', list)
+  expect(rewrite.method).toContain("import { definePreparation } from '../../prepare/define.ts'")
+  expect(rewrite.method).toContain("from '../../../../src-preload/contract/fault.ts'")
+  expect(rewrite.registry).toContain("import { mergeBlocks } from '../graph/rewrites/merge-blocks.ts'\n")
+  expect(rewrite.test).toContain("from '../../../../src-main/engine/graph/rewrites/merge-blocks.ts'")
+})
+
 test('a migration is numbered by tens after the last', () => {
   const migrations = "import { initial } from './0010-initial.ts'\nexport const migrations: Migration[] = [initial]\n"
   const added = migration('add-notes', migrations)
