@@ -1,6 +1,7 @@
 import type { EChartsCoreOption } from 'echarts/core'
 import { band, type BandPoint, errorBar, type MarkApi } from './marks.ts'
-import type { ChartTheme } from './theme.ts'
+import type { Lever } from '../../src-preload/contract/results.ts'
+import { type ChartTheme, seriesHues } from './theme.ts'
 import { linearExtent, linearTicks, logExtent, logTicks } from './ticks.ts'
 
 /** One thing on the chart; `x` and `y` in the units of the axes. `low` and `high` are its interval where it has one. */
@@ -12,20 +13,26 @@ export interface FrontMark {
   high: number | null
   label: string
   isPinned: boolean
+  /** Another point is better in both: it steps back. */
+  isFaded: boolean
 }
 
 export interface FrontChartData {
   /** Predictions exist for the KL divergence alone; empty for other metrics. */
   predictedCurve: readonly BandPoint[]
+  /** Predicted with one lever alone, as thin lines. */
+  curves: readonly { lever: Lever; points: readonly BandPoint[] }[]
   predicted: readonly FrontMark[]
   uniformPredicted: readonly FrontMark[]
   planned: readonly FrontMark[]
   uniform: readonly FrontMark[]
+  /** Fronts of other places. */
+  imported: readonly { id: string; title: string; marks: readonly FrontMark[] }[]
   /** Value of the original on this metric, drawn as a line; null where it is zero by definition. */
   baseline: number | null
   chosen: string | null
   hovered: string | null
-  x: { title: string; write(value: number): string }
+  x: { title: string; write(value: number): string; isLog: boolean }
   y: { title: string; write(value: number): string; isLog: boolean }
 }
 
@@ -33,7 +40,16 @@ export interface FrontChartData {
 export const pickable = ['predicted', 'uniformPredicted', 'uniform', 'planned'] as const
 export type Pickable = (typeof pickable)[number]
 
+const importedId = (n: number): string => `imported${n}`
+const leverHues: Record<Lever, number> = { bits: 2, sparsity: 4, rank: 5, depth: 3 }
+export const leverColor = (theme: Pick<ChartTheme, 'series' | 'ink'>, lever: Lever): string =>
+  theme.series[leverHues[lever]] ?? theme.ink
+/** Not the hues of levers, accent and measured. */
+export const importedHue = (n: number): number => (6 + n) % seriesHues
+
 export function markAt(data: FrontChartData, series: string, index: number): FrontMark | null {
+  const n = data.imported.findIndex((_, at) => importedId(at) === series)
+  if (n >= 0) return data.imported[n]?.marks[index] ?? null
   const name = pickable.find((one) => one === series)
   return name ? (data[name][index] ?? null) : null
 }
@@ -54,17 +70,18 @@ function scale(values: number[], isLog: boolean, air: number): Scale {
   return { type: 'value', min, max, ticks: linearTicks(min, max) }
 }
 
-/** The scales that hold everything drawn. Sizes and bits are compared as ratios, so the horizontal one is logarithmic. */
+/** The scales that hold everything drawn. */
 export function frontScales(data: FrontChartData): { x: Scale; y: Scale } {
-  const marks = pickable.flatMap((name) => data[name])
-  const xs = [...marks, ...data.predictedCurve].map((mark) => mark.x)
+  const marks = [...pickable.flatMap((name) => data[name]), ...data.imported.flatMap((one) => one.marks)]
+  const lines = [...data.predictedCurve, ...data.curves.flatMap(({ points }) => points)]
+  const xs = [...marks, ...lines].map((mark) => mark.x)
   const bounds = [...marks, ...data.predictedCurve].flatMap((mark) => [mark.y, mark.low, mark.high])
   const ys = bounds.filter((value) => value !== null)
   if (data.baseline !== null) ys.push(data.baseline)
   // A lower bound near zero would stretch a logarithmic axis over decades where nothing is; it is cut at a tenth of the least value.
   const least = Math.min(...marks.map((mark) => mark.y).filter((y) => y > 0))
   const shown = data.y.isLog && Number.isFinite(least) ? ys.filter((y) => y >= least / 10) : ys
-  return { x: scale(xs, true, 1.06), y: scale(shown, data.y.isLog, 1.35) }
+  return { x: scale(xs, data.x.isLog && xs.every((x) => x > 0), 1.06), y: scale(shown, data.y.isLog, 1.35) }
 }
 
 /** Size against quality: predictions as a curve with its band and hollow dots, measurements as filled dots, never mixed. */
@@ -82,21 +99,25 @@ export function frontOption(data: FrontChartData, theme: ChartTheme): EChartsCor
     nameTextStyle: { color: theme.ink2, fontSize: 12 },
     ...more,
   })
-  const dots = (id: Pickable, symbol: string, size: number, style: object, z: number) => ({
+  const dots = (id: string, marks: readonly FrontMark[], symbol: string, size: number, style: object, z: number) => ({
     id,
     type: 'scatter',
     symbol,
     z,
     animation: false,
     cursor: 'pointer',
-    data: data[id].map((mark) => {
+    data: marks.map((mark) => {
       const isChosen = mark.key === data.chosen
       const isHovered = mark.key === data.hovered
       return {
         value: [mark.x, mark.y],
         name: mark.label,
         symbolSize: isChosen ? size + 7 : isHovered ? size + 4 : size,
-        itemStyle: { ...style, ...(isChosen ? { borderColor: theme.ink, borderWidth: 2.5 } : {}) },
+        itemStyle: {
+          ...style,
+          ...(mark.isFaded && !isChosen && !isHovered ? { opacity: 0.35 } : {}),
+          ...(isChosen ? { borderColor: theme.ink, borderWidth: 2.5 } : {}),
+        },
         label: {
           show: mark.isPinned || isChosen,
           formatter: mark.label,
@@ -181,12 +202,24 @@ export function frontOption(data: FrontChartData, theme: ChartTheme): EChartsCor
         data: data.uniformPredicted.map((p) => [p.x, p.y]),
         lineStyle: { color: theme.uniform, width: 1.5, type: [4, 4] },
       },
+      ...data.curves.map(({ lever, points }) => ({
+        id: `lever ${lever}`,
+        type: 'line',
+        symbol: 'none',
+        silent: true,
+        z: 2,
+        data: points.map((p) => [p.x, p.y]),
+        lineStyle: { color: leverColor(theme, lever), width: 1.2 },
+      })),
+      ...data.imported.map(({ marks }, n) => ({
+        ...dots(importedId(n), marks, 'rect', 9, hollow(theme.series[importedHue(n)] ?? theme.ink), 5),
+      })),
       intervals('uniformInterval', data.uniform, theme.uniform),
       intervals('plannedInterval', data.planned, theme.measured),
-      dots('predicted', 'circle', 7, hollow(theme.accent), 5),
-      dots('uniformPredicted', 'diamond', 8, hollow(theme.uniform), 5),
-      dots('uniform', 'diamond', 13, filled(theme.uniform), 6),
-      dots('planned', 'circle', 12, filled(theme.measured), 7),
+      dots('predicted', data.predicted, 'circle', 7, hollow(theme.accent), 5),
+      dots('uniformPredicted', data.uniformPredicted, 'diamond', 8, hollow(theme.uniform), 5),
+      dots('uniform', data.uniform, 'diamond', 13, filled(theme.uniform), 6),
+      dots('planned', data.planned, 'circle', 12, filled(theme.measured), 7),
     ],
   }
 }

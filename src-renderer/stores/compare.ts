@@ -1,22 +1,70 @@
 import { defineStore } from 'pinia'
-import { ref } from 'vue'
+import { computed, ref, shallowRef } from 'vue'
+import { z } from 'zod'
+import { type Lever, levers as allLevers } from '../../src-preload/contract/results.ts'
 
-export type FrontX = 'size' | 'bits'
+export const frontXs = ['size', 'bits', 'latency', 'memory'] as const
+export type FrontX = (typeof frontXs)[number]
 
-/** How the front is looked at. A point is chosen by the key that `features/compare/points.ts` gives it. */
+/** How a project's front is looked at. `null` for a scale: as fits what is shown. */
+const lookSchema = z.object({
+  x: z.enum(frontXs).catch('size'),
+  metric: z.string().catch('klDivergence'),
+  isXLog: z.boolean().catch(true),
+  isYLog: z.boolean().nullable().catch(null),
+  levers: z.array(z.enum(allLevers)).catch([...allLevers]),
+})
+export type FrontLook = z.infer<typeof lookSchema>
+const usual: FrontLook = { x: 'size', metric: 'klDivergence', isXLog: true, isYLog: null, levers: [...allLevers] }
+const keyOf = (folder: string): string => `lathe.front.${folder}`
+
+function remembered(folder: string): FrontLook {
+  try {
+    const text = localStorage.getItem(keyOf(folder))
+    return text === null ? usual : { ...usual, ...lookSchema.parse(JSON.parse(text)) }
+  } catch {
+    return usual // storage may be refused, or hold what an older window wrote
+  }
+}
+
+/** A point is chosen by the key that `features/compare/points.ts` gives it. The look is remembered for each project. */
 export const useCompare = defineStore('compare', () => {
-  const x = ref<FrontX>('size')
-  const metric = ref('klDivergence')
+  const look = shallowRef<FrontLook>(usual)
   const chosen = ref<string | null>(null)
   const hovered = ref<string | null>(null)
+  let folder: string | null = null
 
+  /** Called when a project is shown: its look comes back, and nothing of the last one stays chosen. */
+  function open(next: string | null): void {
+    if (next === folder) return
+    folder = next
+    look.value = next === null ? usual : remembered(next)
+    chosen.value = hovered.value = null
+  }
+  function set(change: Partial<FrontLook>): void {
+    look.value = { ...look.value, ...change }
+    if (folder === null) return
+    try {
+      localStorage.setItem(keyOf(folder), JSON.stringify(look.value))
+    } catch {
+      // as above
+    }
+  }
+  const toggleLever = (lever: Lever): void =>
+    set({
+      levers: look.value.levers.includes(lever)
+        ? look.value.levers.filter((one) => one !== lever)
+        : [...look.value.levers, lever],
+    })
   return {
-    x,
-    metric,
+    look,
     chosen,
     hovered,
-    setX: (next: FrontX) => void (x.value = next),
-    setMetric: (next: string) => void (metric.value = next),
+    x: computed(() => look.value.x),
+    metric: computed(() => look.value.metric),
+    open,
+    set,
+    toggleLever,
     choose: (key: string | null) => void (chosen.value = key),
     hover: (key: string | null) => void (hovered.value = key),
   }

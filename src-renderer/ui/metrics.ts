@@ -41,6 +41,9 @@ const rows: Record<string, MetricRow> = {
   logPerplexityRatio: row('ln(perplexity ratio)', 'nats', 'lower', 'ln(perplexity / original perplexity).', {
     isDifference: true,
   }),
+  perplexityRatio: row('Perplexity ratio', '', 'lower', 'Perplexity over the original’s: 1 is equal.', {
+    isDifference: true,
+  }),
   crossEntropy: row('Cross-entropy', 'nats', 'lower', 'Mean negative log-likelihood of the right answer.'),
   top1: row('Top-1 accuracy', '', 'higher', 'Share of samples whose most likely class is the label.', {
     isShare: true,

@@ -25,6 +25,7 @@ const mark = (key: string, x: number, y: number, more = {}) => ({
   high: y * 1.3,
   label: key,
   isPinned: false,
+  isFaded: false,
   ...more,
 })
 const front: FrontChartData = {
@@ -32,6 +33,8 @@ const front: FrontChartData = {
     { x: 1, y: 0.5, low: 1e-9, high: 0.9 },
     { x: 2, y: 0.05, low: 0.04, high: 0.08 },
   ],
+  curves: [{ lever: 'bits', points: [{ x: 1, y: 0.6, low: 0.5, high: 0.9 }] }],
+  imported: [{ id: 'i', title: 'other', marks: [mark('o', 1.55, 0.4)] }],
   predicted: [mark('p', 1.5, 0.2)],
   uniformPredicted: [mark('u', 1.6, 0.3)],
   planned: [mark('m', 1.4, 0.21)],
@@ -39,7 +42,7 @@ const front: FrontChartData = {
   baseline: null,
   chosen: 'm',
   hovered: 'p',
-  x: { title: 'size', write: String },
+  x: { title: 'size', write: String, isLog: true },
   y: { title: 'loss', write: String, isLog: true },
 }
 
@@ -201,4 +204,20 @@ test('the strip: bits as height, zeros hatched, a lower rank notched, removed bl
 test('a place on the strip is a layer', () => {
   expect([0, 9.9, 10, 79.9, 80, -1].map((x) => stripIndexAt(x, 80, 8))).toEqual([0, 0, 1, 7, -1, -1])
   expect(stripIndexAt(5, 80, 0)).toBe(-1)
+})
+
+test('dominated dots step back, unless they are chosen; fronts of other places and lever curves have series of their own', () => {
+  const faded = { ...front, planned: [mark('a', 1, 1, { isFaded: true }), mark('m', 1, 1, { isFaded: true })] }
+  const option = frontOption(faded, theme)
+  const dots = series(option, 'planned').data as { itemStyle: { opacity?: number } }[]
+  expect(dots.map(({ itemStyle }) => itemStyle.opacity)).toEqual([0.35, undefined]) // m is chosen
+  expect(series(option, 'lever bits').data).toEqual([[1, 0.6]])
+  expect(series(option, 'imported0').data.length).toBe(1)
+  expect(markAt(front, 'imported0', 0)?.key).toBe('o')
+  expect(markAt(front, 'imported1', 0)).toBeNull()
+})
+
+test('either scale may be linear', () => {
+  const linear = frontScales({ ...front, x: { ...front.x, isLog: false }, y: { ...front.y, isLog: false } })
+  expect([linear.x.type, linear.y.type]).toEqual(['value', 'value'])
 })

@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest'
-import type { Front } from '../../src-preload/contract/results.ts'
-import { frontBudgets, frontChartData, frontItems, sampled } from '../../src-renderer/features/compare/points.ts'
+import type { Front, ImportedFront } from '../../src-preload/contract/results.ts'
+import {
+  dominated,
+  frontBudgets,
+  frontChartData,
+  frontItems,
+  knownXs,
+  metricOf,
+  sampled,
+} from '../../src-renderer/features/compare/points.ts'
 import { tableColumns, tableRows } from '../../src-renderer/features/compare/table.ts'
 
 const point = (averageBits: number, loss: number) => ({
@@ -37,7 +45,10 @@ const front: Front = {
   calibration: { factor: 1, spearman: null, points: 2 },
   source: 'a test',
 }
-const view = { x: 'size' as const, metric: 'klDivergence', chosen: null, hovered: null }
+const view = {
+  ...{ x: 'size' as const, metric: 'klDivergence', isXLog: true, isYLog: null, levers: ['bits' as const] },
+  ...{ chosen: null, hovered: null },
+}
 
 test('points to choose from lie near half bits and are not doubled', () => {
   expect(sampled(front.predicted).map((p) => p.averageBits)).toEqual([2, 4, 8])
@@ -88,4 +99,53 @@ test('the table holds the original, what is pinned and what is chosen, with diff
   expect(top1?.cells[0]?.difference).toBeNull()
   expect(top1?.cells[2]?.difference).toEqual({ text: '−12.00 pp', isBetter: false })
   expect(tableColumns(items, null).map((column) => column.variant)).toEqual([null, 'b'])
+})
+
+test('dominated: to the right and worse, or one of them; which way is better depends on the metric', () => {
+  const marks = [
+    { x: 1, y: 0.5 },
+    { x: 2, y: 0.5 },
+    { x: 2, y: 0.1 },
+  ]
+  expect(marks.map((one) => dominated(one, marks, 'lower'))).toEqual([false, true, false])
+  expect(marks.map((one) => dominated(one, marks, 'higher'))).toEqual([false, true, true])
+})
+
+test('over latency only what was measured is drawn, and axes that nobody has a value on are not offered', () => {
+  const data = frontChartData(front, { ...view, x: 'latency' })
+  expect(data.predictedCurve).toEqual([])
+  expect(data.planned.map((p) => p.x)).toEqual([40]) // milliseconds
+  expect([...knownXs(frontItems(front).measured)]).toEqual(['size', 'bits', 'latency'])
+})
+
+test('curves of one lever are drawn where they are switched on; imported points stand where they have the metric', () => {
+  const points = [point(2, 1.5), point(4, 0.5)]
+  const imported: ImportedFront = {
+    ...{ id: 'i', title: 'other', from: '/x', checkpoint: null, data: null, addedAt: '', notices: [] },
+    points: [
+      { label: 'a', bytes: 3e6, averageBits: null, kind: 'planned' as const, metrics: { top1: metric(0.8) } },
+      { label: 'b', bytes: 3e6, averageBits: 3, kind: 'planned' as const, metrics: { klDivergence: metric(0.4) } },
+    ],
+  }
+  const more: Front = {
+    ...front,
+    imported: [imported],
+    curves: [
+      { lever: 'bits', points },
+      { lever: 'rank', points },
+    ],
+  }
+  const loss = frontChartData(more, view)
+  expect(loss.curves.map(({ lever }) => lever)).toEqual(['bits'])
+  expect(loss.imported[0]?.marks.map(({ label }) => label)).toEqual(['b'])
+  const accuracy = frontChartData(more, { ...view, metric: 'top1' })
+  expect(accuracy.imported[0]?.marks.map(({ label }) => label)).toEqual(['a'])
+  expect(frontChartData(more, { ...view, metric: 'top1', x: 'bits' }).imported[0]?.marks).toEqual([]) // bits not told
+})
+
+test('the ratio of perplexities follows from its logarithm', () => {
+  const found = metricOf({ logPerplexityRatio: { value: Math.log(1.05), low: 0, high: null } }, 'perplexityRatio')
+  expect(found?.value).toBeCloseTo(1.05, 12)
+  expect([found?.low, found?.high]).toEqual([1, null])
+  expect(metricOf({}, 'perplexityRatio')).toBeNull()
 })

@@ -1,13 +1,28 @@
-import type { Front, FrontPoint, MeasuredPoint, Metric } from '../../../src-preload/contract/results.ts'
+import type {
+  Front,
+  FrontPoint,
+  ImportedFront,
+  Lever,
+  MeasuredPoint,
+  Metric,
+} from '../../../src-preload/contract/results.ts'
 import type { FrontChartData, FrontMark } from '../../charts/front.ts'
-import type { FrontX } from '../../stores/compare.ts'
-import { formatBits, formatBytes, formatPercent, formatScientific, megabytes, trimZeros } from '../../ui/format.ts'
+import type { FrontLook, FrontX } from '../../stores/compare.ts'
+import {
+  formatBits,
+  formatBytes,
+  formatDuration,
+  formatPercent,
+  formatScientific,
+  megabytes,
+  trimZeros,
+} from '../../ui/format.ts'
 import { metricRow } from '../../ui/metrics.ts'
 
 /** One entry of the chart and of the list beside it. A measured one is a variant or the original, a predicted one a budget. */
 export interface FrontItem {
   key: string
-  source: 'measured' | 'predicted'
+  source: 'measured' | 'predicted' | 'imported'
   kind: 'original' | 'planned' | 'uniform'
   label: string
   variant: string | null
@@ -19,6 +34,8 @@ export interface FrontItem {
   predictedLoss: number | null
   metrics: Readonly<Record<string, Metric>>
   isPinned: boolean
+  seconds: number | null // a sample, during the evaluation
+  memory: number | null // bytes at the peak
 }
 
 const wholeAndHalf = Array.from({ length: 13 }, (_, i) => 2 + i / 2)
@@ -51,6 +68,7 @@ const predictedItem =
     predictedLoss: point.loss,
     metrics: {},
     isPinned: false,
+    ...{ seconds: null, memory: null },
   })
 
 const measuredItem = (point: MeasuredPoint): FrontItem => ({
@@ -67,12 +85,37 @@ const measuredItem = (point: MeasuredPoint): FrontItem => ({
   predictedLoss: point.predictedLoss,
   metrics: point.metrics,
   isPinned: point.pinned,
+  seconds: point.seconds,
+  memory: point.memory,
 })
+
+/** Points of other places. Where their loss was not told it is not a number, and they stand on other metrics alone. */
+const importedItems = ({ id, points }: ImportedFront): FrontItem[] =>
+  points.map((point, i) => {
+    const loss = point.metrics.klDivergence
+    return {
+      key: `imported ${id} ${i}`,
+      source: 'imported',
+      kind: point.kind,
+      label: point.label,
+      variant: null,
+      bytes: point.bytes,
+      averageBits: point.averageBits ?? Number.NaN,
+      loss: loss?.value ?? Number.NaN,
+      low: loss?.low ?? loss?.value ?? Number.NaN,
+      high: loss?.high ?? loss?.value ?? Number.NaN,
+      predictedLoss: null,
+      metrics: point.metrics,
+      isPinned: false,
+      ...{ seconds: null, memory: null },
+    }
+  })
 
 export interface FrontItems {
   measured: FrontItem[]
   predicted: FrontItem[]
   original: FrontItem | null
+  imported: { front: ImportedFront; items: FrontItem[] }[]
 }
 
 /** Everything that can be chosen, smallest file first; the original apart. */
@@ -86,11 +129,12 @@ export function frontItems(front: Front): FrontItems {
       ...sampled(front.uniform).map(predictedItem('uniform')),
     ].sort(bySize),
     original: measured.find((item) => item.kind === 'original') ?? null,
+    imported: front.imported.map((one) => ({ front: one, items: importedItems(one).sort(bySize) })),
   }
 }
 
 /** What is chosen before the person chose: the newest question is usually about four bits. */
-export function startingPoint({ measured, predicted }: FrontItems): FrontItem | null {
+export function startingPoint({ measured, predicted }: Pick<FrontItems, 'measured' | 'predicted'>): FrontItem | null {
   const planned = (items: FrontItem[]) => items.filter((item) => item.kind === 'planned')
   const from = [planned(measured), measured, planned(predicted), predicted].find((items) => items.length > 0) ?? []
   return from.reduce<FrontItem | null>(
@@ -99,60 +143,130 @@ export function startingPoint({ measured, predicted }: FrontItems): FrontItem | 
   )
 }
 
-export interface FrontView {
-  x: FrontX
+export interface FrontView extends Omit<FrontLook, 'metric'> {
   metric: string
   chosen: string | null
   hovered: string | null
 }
 
-function mark(item: FrontItem, view: FrontView): FrontMark | null {
-  const x = view.x === 'size' ? megabytes(item.bytes) : item.averageBits
-  const { key, label, isPinned } = item
-  if (view.metric === 'klDivergence') return { key, x, y: item.loss, low: item.low, high: item.high, label, isPinned }
-  const metric = item.metrics[view.metric]
-  return metric ? { key, x, y: metric.value, low: metric.low, high: metric.high, label, isPinned } : null
+/** The value of an item on an axis; not a number where it has none. */
+const onX = (item: Pick<FrontItem, 'bytes' | 'averageBits'> & Partial<FrontItem>, x: FrontX): number =>
+  x === 'size'
+    ? megabytes(item.bytes)
+    : x === 'bits'
+      ? item.averageBits
+      : x === 'latency'
+        ? 1000 * (item.seconds ?? Number.NaN)
+        : megabytes(item.memory ?? Number.NaN)
+
+/** Metrics that follow from others: the ratio of perplexities, from its logarithm. */
+export function metricOf(metrics: FrontItem['metrics'], name: string): Metric | null {
+  if (name !== 'perplexityRatio') return metrics[name] ?? null
+  const log = metrics.logPerplexityRatio
+  const exp = (value: number | null): number | null => (value === null ? null : Math.exp(value))
+  return log ? { value: Math.exp(log.value), low: exp(log.low), high: exp(log.high) } : null
 }
 
-/** What the chart draws for a way of looking at the front. Predictions exist for the KL divergence alone. */
+function mark(item: FrontItem, view: FrontView): FrontMark | null {
+  const x = onX(item, view.x)
+  const { key, label, isPinned } = item
+  const found =
+    view.metric === 'klDivergence'
+      ? { value: item.loss, low: item.low, high: item.high }
+      : metricOf(item.metrics, view.metric)
+  if (!found || !Number.isFinite(x) || !Number.isFinite(found.value)) return null
+  return { key, x, y: found.value, low: found.low, high: found.high, label, isPinned, isFaded: false }
+}
+
+/** Another one is at most as far right and at least as good, and better in one of the two. */
+export const dominated = (
+  one: Pick<FrontMark, 'x' | 'y'>,
+  among: readonly Pick<FrontMark, 'x' | 'y'>[],
+  better: 'lower' | 'higher',
+): boolean => {
+  const sign = better === 'lower' ? 1 : -1
+  return among.some(({ x, y }) => x <= one.x && sign * y <= sign * one.y && (x < one.x || y !== one.y))
+}
+
+const axisOfX: Record<FrontX, FrontChartData['x']> = {
+  size: { title: 'Size of the exported file', write: (value) => trimZeros(formatBytes(value * 1e6)), isLog: true },
+  bits: { title: 'Average bits a weight', write: (value) => trimZeros(formatBits(value)), isLog: true },
+  latency: {
+    title: 'Time a sample, as evaluated on this machine',
+    write: (value) => formatDuration(value),
+    isLog: true,
+  },
+  memory: { title: 'Peak memory', write: (value) => trimZeros(formatBytes(value * 1e6)), isLog: true },
+}
+
+/** Axes that at least two measured points have a value on. */
+export const knownXs = (items: readonly FrontItem[]): Set<FrontX> =>
+  new Set(
+    (['size', 'bits', 'latency', 'memory'] as const).filter(
+      (x) => x === 'size' || x === 'bits' || items.filter((item) => Number.isFinite(onX(item, x))).length > 1,
+    ),
+  )
+
+/** What the chart draws for a way of looking at the front. Predictions exist for the KL divergence alone, over size and bits. */
 export function frontChartData(front: Front, view: FrontView): FrontChartData {
-  const { measured, predicted, original } = frontItems(front)
+  const { measured, predicted, original, imported } = frontItems(front)
   const isLoss = view.metric === 'klDivergence'
+  const predicts = isLoss && (view.x === 'size' || view.x === 'bits')
   const marks = (items: FrontItem[]): FrontMark[] =>
     items.flatMap((item) => {
       const one = mark(item, view)
       return one && (!isLoss || one.y > 0) ? [one] : []
     })
-  const { title, unit, isShare } = metricRow(view.metric)
-  const values = marks(measured).map((one) => one.y)
+  const { title, unit, isShare, better } = metricRow(view.metric)
+  const judged = marks(measured)
+  const faded = (items: FrontItem[]): FrontMark[] =>
+    marks(items).map((one) => ({ ...one, isFaded: dominated(one, judged, better) }))
+  const values = judged.map((one) => one.y)
   const isWide = Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) > 20
   // Past the widest point that can be chosen the curve runs on to the uncompressed file, a long way of nothing to see.
-  const widest = 1.01 * Math.max(0, ...marks([...predicted, ...measured]).map((one) => one.x))
-  const at = (point: FrontPoint): number => (view.x === 'size' ? megabytes(point.bytes) : point.averageBits)
+  const shown = [...(predicts ? marks(predicted) : []), ...judged]
+  const widest = 1.01 * Math.max(0, ...shown.map((one) => one.x))
+  const at = (point: FrontPoint): number => onX(point, view.x)
+  const curveOf = (points: readonly FrontPoint[]) =>
+    points
+      .filter((p) => p.loss > 0 && at(p) <= widest)
+      .map((p) => ({ x: at(p), y: p.loss, low: p.lossLow, high: p.lossHigh }))
+      .sort((a, b) => a.x - b.x)
+  const baseline = original && !isLoss ? (metricOf(original.metrics, view.metric)?.value ?? null) : null
+  const canLog = values.every((value) => value > 0)
   return {
-    predictedCurve: isLoss
-      ? front.predicted
-          .filter((p) => p.loss > 0 && at(p) <= widest)
-          .map((p) => ({ x: at(p), y: p.loss, low: p.lossLow, high: p.lossHigh }))
-          .sort((a, b) => a.x - b.x)
+    predictedCurve: predicts ? curveOf(front.predicted) : [],
+    curves: predicts
+      ? front.curves.flatMap(({ lever, points }) =>
+          view.levers.includes(lever) ? [{ lever, points: curveOf(points) }] : [],
+        )
       : [],
-    predicted: isLoss ? marks(predicted.filter((item) => item.kind === 'planned')) : [],
-    uniformPredicted: isLoss ? marks(predicted.filter((item) => item.kind === 'uniform')) : [],
-    planned: marks(measured.filter((item) => item.kind === 'planned')),
-    uniform: marks(measured.filter((item) => item.kind === 'uniform')),
-    baseline: isLoss ? null : (original?.metrics[view.metric]?.value ?? null),
+    predicted: predicts ? marks(predicted.filter((item) => item.kind === 'planned')) : [],
+    uniformPredicted: predicts ? marks(predicted.filter((item) => item.kind === 'uniform')) : [],
+    planned: faded(measured.filter((item) => item.kind === 'planned')),
+    uniform: faded(measured.filter((item) => item.kind === 'uniform')),
+    imported: imported.map(({ front: one, items }) => ({
+      id: one.id,
+      title: one.title,
+      marks: marks(items.filter((item) => item.kind !== 'original')),
+    })),
+    baseline,
     chosen: view.chosen,
     hovered: view.hovered,
-    x:
-      view.x === 'size'
-        ? { title: 'Size of the exported file', write: (value) => trimZeros(formatBytes(value * 1e6)) }
-        : { title: 'Average bits a weight', write: (value) => trimZeros(formatBits(value)) },
+    x: { ...axisOfX[view.x], isLog: view.isXLog },
     y: {
       title: unit && !isShare ? `${title}, ${unit}` : title,
       write: (value) => trimZeros(isShare ? formatPercent(value, 1) : formatScientific(value)),
-      isLog: isLoss || (isWide && !isShare),
+      isLog: canLog && (view.isYLog ?? (isLoss || (isWide && !isShare))),
     },
   }
+}
+
+export const leverTitles: Record<Lever, string> = {
+  bits: 'Bits alone',
+  sparsity: 'Sparsity alone',
+  rank: 'Rank alone',
+  depth: 'Depth alone',
 }
 
 /** Budgets in bits, evenly from low to high; both ends included, no doubles. */

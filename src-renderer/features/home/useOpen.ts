@@ -30,7 +30,8 @@ export function provideOpen(): Open {
 
   async function enter(next: Project): Promise<void> {
     projects.open(next)
-    session.go('inspect')
+    // What was measured is what a person comes back for; a new project is looked at first.
+    session.go(next.evaluations.length > 0 ? 'compare' : 'inspect')
     session.setRecents(await client.call('project.recent', {}))
   }
   const action = useAction(async (open: () => Promise<Project | null>) => {
