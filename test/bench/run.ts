@@ -25,6 +25,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   convert: benchConvert,
   rotate: benchRotate,
   vectors: benchVectors, // minutes
+  'depth-against-bits': async () => (await import('./depth-against-bits.ts')).benchDepthAgainstBits(), // minutes
   'lim-order': async () => (await import('./lim-order.ts')).benchLimOrder(), // many minutes
   'zeroth-order': benchZerothOrder, // minutes
   predictor: async () => (await import('./predictor.ts')).benchPredictor(), // minutes
