@@ -100,7 +100,7 @@ export function preparePairwise(
 }
 
 /** Losses that together are never above those with pairs: 2 rho sqrt(ab) >= -|rho| (a + b) where rho < 0, else >= 0. */
-function lowered(layers: readonly Choices[], pairs: readonly Pair[]): Choices[] {
+export function lowered(layers: readonly Choices[], pairs: readonly Pair[]): Choices[] {
   const factors = layers.map(() => 1)
   for (const { a, b, rho } of pairs)
     for (const layer of [a, b]) factors[layer] = (factors[layer] ?? 1) + Math.min(0, rho)

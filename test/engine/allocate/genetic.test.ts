@@ -1,0 +1,146 @@
+import { expect, test } from 'vitest'
+import { fitAccuracy } from '../../../src-main/engine/allocate/accuracy.ts'
+import type { Problem } from '../../../src-main/engine/allocate/define.ts'
+import { enumerate } from '../../../src-main/engine/allocate/enumerate.ref.ts'
+import { genetic } from '../../../src-main/engine/allocate/genetic.ts'
+import { integerProgram } from '../../../src-main/engine/allocate/integer-program.ts'
+import { prepareKnapsack } from '../../../src-main/engine/allocate/knapsack.ts'
+import { totalsOf, within } from '../../../src-main/engine/allocate/limits.ts'
+import { gaussian, uniform } from '../kernels/random.ts'
+import { realisticInstance } from './instances.ts'
+import { choices, largest, smallest, smallProblem, sum } from './problems.ts'
+
+const solve = async (problem: Problem, parameters: object = {}) =>
+  genetic.solve(problem, genetic.params.parse(parameters))
+
+test.each(['varied', 'repeated', 'small'] as const)(
+  'reaches 0.99 of the exact objective on additive problems: %s networks of 80 layers x 12 options (seed 12)',
+  async (kind) => {
+    const layers = realisticInstance(kind, 80, 12, 12)
+    const prepared = prepareKnapsack(layers)
+    for (const share of [0.1, 0.4]) {
+      const maxBytes = Math.floor(prepared.smallestBytes + share * (largest(layers) - prepared.smallestBytes))
+      const exact = prepared.solve(maxBytes).loss
+      const answer = await solve({ layers, objective: 'loss', maxBytes, seed: 12 })
+      expect(answer.bytes).toBeLessThanOrEqual(maxBytes)
+      expect(exact / answer.loss, `share ${share}`).toBeGreaterThanOrEqual(0.99)
+      expect(answer.loss - answer.gap).toBeLessThanOrEqual(exact * (1 + 1e-9))
+      const back = await solve({ layers, objective: 'bytes', maxLoss: answer.loss, seed: 12 })
+      expect(back.loss).toBeLessThanOrEqual(answer.loss)
+      expect(prepared.fewestBytes(answer.loss).bytes / back.bytes, `share ${share}`).toBeGreaterThanOrEqual(0.99)
+    }
+  },
+)
+
+test('99 % of the integer program where time is limited too (seed 2)', async () => {
+  const layers = realisticInstance('varied', 30, 8, 2).map((layer, i) => ({
+    ...layer,
+    seconds: layer.bytes.map((bytes, option) => (bytes * (1 + ((option * 7 + i) % 5))) / 1e9),
+  }))
+  const seconds = (pick: (times: Float64Array) => number) => sum(layers.map((layer) => pick(layer.seconds)))
+  const maxSeconds = 0.85 * seconds((t) => Math.min(...t)) + 0.15 * seconds((t) => Math.max(...t))
+  const maxBytes = Math.floor(smallest(layers) + 0.3 * (largest(layers) - smallest(layers)))
+  const problem: Problem = { layers, objective: 'loss', maxBytes, maxSeconds, seed: 2 }
+  const exact = await integerProgram.solve(problem, { seconds: 20, gap: 1e-4 })
+  const answer = await solve(problem)
+  expect(within(answer, problem)).toBe(true)
+  expect(exact.loss / answer.loss).toBeGreaterThanOrEqual(0.99)
+})
+
+test('everything at once on small problems: what it answers keeps to the limits, and is the best in most (seeds 1 to 30)', async () => {
+  let [best, cases] = [0, 0]
+  for (let seed = 1; seed <= 30; seed++) {
+    const next = uniform(seed)
+    const drawn = smallProblem(seed, { pairs: 3, negative: seed % 4 === 0 })
+    const { layers } = drawn
+    const problem: Problem = {
+      ...{ ...drawn, seed, objective: seed % 2 ? 'loss' : 'bytes' },
+      maxBytes: Math.floor(smallest(layers) + (0.2 + 0.8 * next()) * (largest(layers) - smallest(layers))),
+      maxLoss: 1 + 6 * next(),
+      maxSeconds: 0.15 + 0.3 * next(),
+    }
+    const exact = enumerate(problem)
+    if (exact === null) {
+      await expect(
+        Promise.resolve().then(() => solve(problem)),
+        `seed ${seed}`,
+      ).rejects.toThrow(expect.objectContaining({ code: 'infeasible' }))
+      continue
+    }
+    const answer = await solve(problem)
+    expect(within(answer, problem), `seed ${seed}`).toBe(true)
+    expect(answer).toMatchObject(totalsOf(problem, answer.choice))
+    cases++
+    if (answer[problem.objective] <= exact.objective + 1e-9) best++
+  }
+  console.info(`genetic: ${best} of ${cases} small problems solved to the best`)
+  expect(cases).toBeGreaterThan(12)
+  expect(best / cases).toBeGreaterThan(0.9)
+})
+
+test('the same seed draws the same answer, another one may not', async () => {
+  const layers = realisticInstance('varied', 40, 12, 3)
+  const problem: Problem = { layers, objective: 'loss', maxBytes: Math.floor(largest(layers) / 3), seed: 5 }
+  const few = { generations: 2, population: 8 }
+  expect((await solve(problem, few)).choice).toEqual((await solve(problem, few)).choice)
+  const drawn = await Promise.all([1, 2, 3, 4, 5, 6].map((seed) => solve({ ...problem, seed }, few)))
+  expect(new Set(drawn.map(({ choice }) => choice.join())).size).toBeGreaterThan(1)
+})
+
+/** What measuring would find: where many of the first layers have few bits, their losses are more than the sum. What was
+ *  measured are plans for various budgets, disturbed. */
+function measuredWorld(seed: number) {
+  const layers = realisticInstance('repeated', 24, 8, seed)
+  const [next, normal] = [uniform(seed + 1), gaussian(seed + 2)]
+  const truth = (choice: ArrayLike<number>) => {
+    const low = sum(layers.slice(0, 8).map((_, i) => Math.max(0, 4 - (choice[i] ?? 0)) / 4)) / 8
+    return totalsOf({ layers }, Int32Array.from(choice)).loss * Math.exp(3 * low)
+  }
+  const prepared = prepareKnapsack(layers)
+  const draw = () => {
+    const planned = prepared.solve(
+      smallest(layers) + (0.1 + 0.5 * next()) * (largest(layers) - smallest(layers)),
+    ).choice
+    const choice = [...planned].map((o) => (next() < 0.3 ? Math.max(0, Math.min(7, o + Math.round(2 * normal()))) : o))
+    return { choice, loss: truth(choice) * Math.exp(0.02 * normal()) }
+  }
+  return { layers, truth, draw }
+}
+
+test('the predictor learns from measured recipes what the sum does not know, and the search uses it (seeds 1 to 5)', async () => {
+  let [taughtLoss, untaughtLoss] = [0, 0]
+  for (let seed = 1; seed <= 5; seed++) {
+    const { layers, truth, draw } = measuredWorld(seed)
+    const samples = Array.from({ length: 60 }, draw)
+    const predictor = fitAccuracy({ layers }, samples, seed)
+    expect(predictor.error).toBeLessThan(predictor.errorBefore)
+    const held = Array.from({ length: 100 }, draw)
+    const error = (predict: (choice: Int32Array) => number) =>
+      Math.sqrt(sum(held.map(({ choice }) => Math.log(predict(Int32Array.from(choice)) / truth(choice)) ** 2)) / 100)
+    const [learned, added] = [error(predictor.predict), error((choice) => totalsOf({ layers }, choice).loss)]
+    expect(learned, `seed ${seed}`).toBeLessThan(0.6 * added)
+    const maxBytes = Math.floor(smallest(layers) + 0.3 * (largest(layers) - smallest(layers)))
+    const problem: Problem = { layers, objective: 'loss', maxBytes, seed }
+    const [taught, untaught] = [await solve(problem, { samples }), await solve(problem)]
+    expect(taught.bytes).toBeLessThanOrEqual(maxBytes)
+    taughtLoss += Math.log(truth(taught.choice))
+    untaughtLoss += Math.log(truth(untaught.choice))
+  }
+  console.info(
+    `genetic: what is measured is ${Math.exp((taughtLoss - untaughtLoss) / 5).toFixed(3)} of the loss without samples`,
+  )
+  expect(taughtLoss).toBeLessThan(untaughtLoss)
+})
+
+test('nothing to learn, nothing learned; samples that do not fit are named', () => {
+  const { layers, draw } = measuredWorld(9)
+  const sure = Array.from({ length: 20 }, draw).map(({ choice }) => ({ choice, loss: totalsOf({ layers }, Int32Array.from(choice)).loss })) // prettier-ignore
+  const predictor = fitAccuracy({ layers }, sure, 1)
+  const { choice } = draw()
+  expect(predictor.predict(Int32Array.from(choice))).toBeCloseTo(totalsOf({ layers }, Int32Array.from(choice)).loss, 12)
+  expect(fitAccuracy({ layers }, [], 1).predict(Int32Array.from(choice))).toBe(
+    totalsOf({ layers }, Int32Array.from(choice)).loss,
+  )
+  expect(() => fitAccuracy({ layers }, [{ choice: [1], loss: 1 }], 1)).toThrow('Measured recipe 0')
+  expect(() => fitAccuracy({ layers: [choices([[1, 1]])] }, [{ choice: [0], loss: NaN }], 1)).toThrow('loss NaN')
+})
