@@ -7,6 +7,7 @@ import type { ExportResult } from '../../../src-preload/contract/results.ts'
 import { formatBytes, formatMetric, formatTable } from '../format.ts'
 import { evaluationDocument, latestEvaluation } from '../output.ts'
 import type { Parameters } from '../parameters.ts'
+import { sayPreflight } from '../preflight.ts'
 import { requireMethod, type Session } from '../session.ts'
 
 interface Target {
@@ -65,6 +66,7 @@ export type Delivery = Awaited<ReturnType<typeof deliver>>
 
 /** Carries out a recipe, measures it and exports it: the second half of `run`, `compress` and `demo`. */
 export async function deliver(session: Session, project: string, recipe: Recipe, target: Target) {
+  await sayPreflight(session, project, { kind: 'run', recipes: [recipe], evaluate: target.evaluate })
   const job = await session.finish(
     await session.client.call('run.start', { project, recipe, evaluate: target.evaluate }),
   )

@@ -4,6 +4,7 @@ import type { Front } from '../../../src-preload/contract/results.ts'
 import { formatBytes, formatMetric, formatTable } from '../format.ts'
 import { plainMetrics, print } from '../output.ts'
 import { type CommonOptions, openWork, withSession } from '../session.ts'
+import { sayPreflight } from '../preflight.ts'
 import { checkDocument, writeDocument } from '../write.ts'
 
 interface Options extends CommonOptions {
@@ -31,10 +32,13 @@ export const front = (model: string, options: Options): Promise<void> =>
     const { client } = session
     for (const as of documents) checkDocument(options[as], [model, options.data])
     const { folder: project } = await openWork(session, model, options, options.data)
+    await sayPreflight(session, project, { kind: 'sensitivity' })
     await session.finish(await client.call('sensitivity.start', { project }))
     const { budgets, minutes } = await budgetsOf(client, project, options)
-    if (budgets.length > 0)
+    if (budgets.length > 0) {
+      await sayPreflight(session, project, { kind: 'front', budgets, uniform: options.uniform })
       await session.finish(await client.call('front.start', { project, budgets, uniform: options.uniform, minutes }))
+    }
     const made = await client.call('front.get', { project })
     for (const as of documents) {
       const file = options[as]
