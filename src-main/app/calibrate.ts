@@ -126,6 +126,41 @@ export function calibrate(points: readonly CalibrationPoint[], priorDeviation: n
   }
 }
 
+/** A measured variant with what pairs of layers add to the plain sum: cross = sum of 2 rho sqrt(L_i L_j). */
+export interface CoupledPoint extends CalibrationPoint {
+  cross: number
+}
+
+const weights = [0, 0.25, 0.5, 0.75, 1]
+const enoughPoints = 6
+const worthwhile = 0.95 // of the error without pairs
+
+/** How much of the pairwise terms to believe: the share with which each measured variant is told best from the others. None
+ *  before there are enough variants, and none unless they clearly help: correlations measured at one reference option often do
+ *  not hold at others (figures in test/bench/predictor.ts). */
+export function couplingWeight(points: readonly CoupledPoint[], priorDeviation: number): number {
+  const usable = points.filter(({ predicted, measured }) => predicted > 0 && measured > 0)
+  if (usable.length < enoughPoints) return 0
+  const errorWith = (weight: number): number => {
+    const pairs = usable.map(({ predicted, cross, measured }) => ({
+      x: Math.log(Math.max(predicted + weight * cross, 0.1 * predicted)),
+      y: Math.log(measured),
+    }))
+    return mean(
+      pairs.map((left) => {
+        const line = fitLine(
+          pairs.filter((pair) => pair !== left),
+          priorDeviation,
+        )
+        return Math.abs(left.y - left.x - line.intercept - line.tilt * (left.x - line.middle))
+      }),
+    )
+  }
+  const errors = weights.map((weight) => ({ weight, error: errorWith(weight) }))
+  const best = errors.reduce((least, each) => (each.error < least.error ? each : least))
+  return best.error < worthwhile * (errors[0]?.error ?? 0) ? best.weight : 0
+}
+
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
 /** Rank correlation; equal values share their mean rank. null where one side does not vary. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { calibrate, spearman } from '../../src-main/app/calibrate.ts'
+import { calibrate, couplingWeight, spearman } from '../../src-main/app/calibrate.ts'
 
 const prior = Math.log(2) / 1.96
 
@@ -80,7 +80,8 @@ test(`held-out intervals cover about 95 %, for few points and many, for narrow s
   const normal = () => Math.sqrt(-2 * Math.log(random() + 1e-12)) * Math.cos(2 * Math.PI * random())
   for (const scatter of [0.08, 0.25, 0.6])
     for (const count of [1, 4, 12, 30]) {
-      let [covered, rounds] = [0, 400]
+      const rounds = 400
+      let covered = 0
       for (let round = 0; round < rounds; round++) {
         const [offset, slope] = [prior * normal(), 1 + 0.1 * normal()]
         const draw = () => {
@@ -100,4 +101,18 @@ test(`held-out intervals cover about 95 %, for few points and many, for narrow s
       expect(share, told).toBeGreaterThan(scatter > 0.5 && count < 4 ? 0.7 : 0.88)
       if (count === 30) expect(share, told).toBeGreaterThan(0.92)
     }
+})
+
+test(`pairwise terms are believed where measured variants bear them out, and only there (seed ${seed})`, () => {
+  const random = mulberry(seed)
+  const draw = (share: number) => {
+    const predicted = Math.exp(-3 + 2 * random())
+    const cross = predicted * (random() - 0.3)
+    return { predicted, cross, measured: (predicted + share * cross) * (1 + 0.02 * random()) }
+  }
+  const many = (share: number, count = 16) => Array.from({ length: count }, () => draw(share))
+  expect(couplingWeight(many(1), prior)).toBeGreaterThanOrEqual(0.75)
+  expect(couplingWeight(many(0.5), prior)).toBe(0.5)
+  expect(couplingWeight(many(0), prior)).toBe(0)
+  expect(couplingWeight(many(1, 5), prior)).toBe(0)
 })
