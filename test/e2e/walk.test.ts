@@ -1,6 +1,7 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { hasChromium, type House, isBuilt, openHouse, photograph } from './house.ts'
+import { hasChromium, type House, isBuilt, openHouse, photograph, screenshotFolder } from './house.ts'
 import { dragTimes, focusOrder, noJobs } from './steps.ts'
 
 // One person's way through the window on the vision sample, in a real browser, with the real engine behind it.
@@ -61,7 +62,8 @@ describe.skipIf(!hasChromium || !isBuilt)('the window, end to end', () => {
     await page.getByLabel('Layer rows; arrow keys move').focus()
     await page.keyboard.press('ArrowDown')
     await page.keyboard.press('ArrowDown')
-    await page.getByRole('button', { name: 'Compute' }).last().click()
+    const byWeights = page.locator('.method', { hasText: 'Z-score distribution' })
+    await byWeights.getByRole('button', { name: 'Compute' }).click()
     await page.getByRole('button', { name: 'Shown' }).waitFor({ timeout: 60_000 })
     await photo('2-inspect')
   })
@@ -175,36 +177,108 @@ describe.skipIf(!hasChromium || !isBuilt)('the window, end to end', () => {
     await page.getByRole('article').first().waitFor()
     await photo('5-run')
     await noJobs(page)
-    await page.getByText('Compare', { exact: true }).last().waitFor()
+    await page.getByText('See the front', { exact: true }).last().waitFor()
     await photo('5-run-done')
   })
 
-  test('Compare keeps measured and predicted apart, and measures a front', async () => {
+  test('Front keeps measured and predicted apart, and measures where it tells most, or evenly', async () => {
     const { page } = house
     await page.keyboard.press('6')
     await page.getByRole('button', { name: 'Measure a front…' }).click()
-    await page.getByRole('spinbutton', { name: 'Points' }).fill('4')
-    await photo('6-compare-dialog')
+    await page.getByRole('spinbutton', { name: 'Points' }).fill('3')
+    await page
+      .getByRole('cell', { name: /nothing is measured near|uncertain|bends/ })
+      .first()
+      .waitFor()
+    await page.getByText(/at the peak/).waitFor()
+    await photo('6-front-dialog')
+    await page.getByText('Evenly').click()
     await page.getByRole('button', { name: /^Measure \d+ variants/ }).click()
     await noJobs(page)
     await page.keyboard.press('6')
     const measured = page.getByRole('listbox', { name: 'Measured' }).getByRole('option')
-    await expect.poll(() => measured.count()).toBeGreaterThan(5)
+    await expect.poll(() => measured.count()).toBeGreaterThan(4)
     await measured.nth(3).click()
     await page.getByRole('button', { name: 'Pin', exact: true }).click()
     await page.getByRole('button', { name: 'Unpin' }).waitFor()
     await measured.nth(4).click()
     await page.locator('.plot canvas').waitFor()
-    await photo('6-compare')
+    await photo('6-front')
     await page.getByRole('tab', { name: /Predicted/ }).click()
     await page.getByRole('listbox', { name: 'Predicted' }).getByRole('option').nth(2).click()
     await page.getByRole('button', { name: 'Measure this point' }).click()
     await noJobs(page)
+  })
+
+  test('axes are chosen and remembered, other fronts are compared, and the front is saved', async () => {
+    const { page } = house
     await page.getByRole('combobox', { name: 'Metric' }).click()
     await page.getByRole('option', { name: 'Top-1 accuracy' }).click()
-    await photo('6-compare-accuracy')
+    await page.getByRole('combobox', { name: 'Horizontal axis' }).click()
+    await page.getByRole('option', { name: 'Latency' }).click()
+    await photo('6-front-accuracy')
+    await page.getByRole('combobox', { name: 'Horizontal axis' }).click()
+    await page.getByRole('option', { name: 'File size' }).click()
+    await page.getByRole('combobox', { name: 'Metric' }).click()
+    await page.getByRole('option', { name: 'KL divergence' }).click()
+    await page.getByRole('button', { name: 'Compare with…' }).click()
+    const file = join(screenshotFolder, 'other.csv')
+    writeFileSync(file, 'label,bytes,klDivergence\nother 4 bits,90000,0.05\nother 3 bits,70000,0.2\n')
+    await page.getByLabel(/^A table: CSV or JSON/).fill(file)
+    await page.keyboard.press('Enter')
+    await page.getByText('2 points').waitFor()
+    await photo('6-front-compare')
+    await page.getByRole('button', { name: 'Done' }).click()
+    await page.getByRole('tab', { name: /Others/ }).click()
+    for (const [name, begins] of [
+      [/^Picture, PNG/, '\x89PNG'],
+      [/^Picture, SVG/, '<svg '],
+      [/^Table, CSV/, 'source,label'],
+      [/^Report, HTML/, '<!doctype html>'],
+    ] as const) {
+      await page.getByRole('combobox', { name: 'Save the front as' }).click()
+      const download = page.waitForEvent('download')
+      await page.getByRole('option', { name }).click()
+      expect(readFileSync(await (await download).path(), 'latin1').slice(0, begins.length)).toBe(begins)
+    }
     await page.locator('.screen').evaluate((screen) => screen.scrollTo(0, screen.scrollHeight))
-    await photo('6-compare-table')
+    await photo('6-front-table')
+  })
+
+  test('a measured point is opened as a plan, and undo takes it back', async () => {
+    const { page } = house
+    await page.getByRole('tab', { name: /Measured/ }).click()
+    await page.getByRole('listbox', { name: 'Measured' }).getByRole('option').nth(2).click()
+    await page.getByRole('button', { name: 'Open', exact: true }).click()
+    await page.getByRole('button', { name: /^Unlock \d+/ }).waitFor()
+    await page.keyboard.press('Control+z')
+    await page.getByRole('button', { name: /^Unlock \d+/ }).waitFor({ state: 'detached' })
+  })
+
+  test('levers are switched on, constraints set, the budget asked for in another way, and all of it undone', async () => {
+    const { page } = house
+    const sparsity = page.getByRole('switch', { name: 'Sparsity' })
+    await sparsity.click()
+    await page.getByRole('button', { name: 'Set levers…' }).click()
+    await page.getByRole('dialog', { name: 'Levers' }).getByRole('switch').nth(3).click()
+    await photo('4-plan-levers')
+    await page.getByRole('button', { name: 'Done' }).click()
+    await page.getByRole('button', { name: 'Constraints…' }).click()
+    await page.getByRole('combobox', { name: 'Layers that get the same option' }).click()
+    await page.getByRole('option').last().click()
+    await photo('4-plan-constraints')
+    await page.getByRole('button', { name: 'Done' }).click()
+    await page.getByRole('button', { name: 'Constraints: 1' }).waitFor()
+    await page.getByRole('combobox', { name: 'What the budget is' }).click()
+    await photo('4-plan-budgets')
+    await page.getByRole('option', { name: /^KL divergence/ }).click()
+    await page.getByLabel('Most predicted loss').waitFor()
+    await photo('4-plan-four-levers')
+    await page.locator('main').focus()
+    for (let i = 0; i < 4; i++) await page.keyboard.press('Control+z')
+    await expect.poll(() => sparsity.getAttribute('aria-checked')).toBe('false')
+    await page.getByRole('button', { name: 'Constraints…' }).waitFor()
+    await page.keyboard.press('6')
   })
 
   test('Export writes a verified file and guards what stands there', async () => {
