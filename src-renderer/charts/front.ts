@@ -78,10 +78,11 @@ export function frontScales(data: FrontChartData): { x: Scale; y: Scale } {
   const bounds = [...marks, ...data.predictedCurve].flatMap((mark) => [mark.y, mark.low, mark.high])
   const ys = bounds.filter((value) => value !== null)
   if (data.baseline !== null) ys.push(data.baseline)
-  // A lower bound near zero would stretch a logarithmic axis over decades where nothing is; it is cut at a tenth of the least value.
-  const least = Math.min(...marks.map((mark) => mark.y).filter((y) => y > 0))
-  const shown = data.y.isLog && Number.isFinite(least) ? ys.filter((y) => y >= least / 10) : ys
-  return { x: scale(xs, data.x.isLog && xs.every((x) => x > 0), 1.06), y: scale(shown, data.y.isLog, 1.35) }
+  // An interval over decades where nothing is would hide what is: it is cut at a tenth of the least value and at ten times the largest.
+  const values = [...marks.map((mark) => mark.y), ...lines.map((line) => line.y)].filter((y) => y > 0)
+  const [least, most] = [Math.min(...marks.map((mark) => mark.y).filter((y) => y > 0)), Math.max(...values)]
+  const shown = data.y.isLog && Number.isFinite(least) ? ys.filter((y) => y >= least / 10 && y <= most * 10) : ys
+  return { x: scale(xs, data.x.isLog && xs.every((x) => x > 0), 1.06), y: scale(shown, data.y.isLog, 1.6) }
 }
 
 /** Size against quality: predictions as a curve with its band and hollow dots, measurements as filled dots, never mixed. */
@@ -166,7 +167,8 @@ export function frontOption(data: FrontChartData, theme: ChartTheme): EChartsCor
         clip: true,
         encode: { x: 0, y: 1 },
         data: curve.length > 1 ? [[curve[0]?.x ?? 0, curve[0]?.y ?? 0]] : [],
-        renderItem: (_: unknown, api: MarkApi) => band(api, curve, y.type === 'log' ? y.min : -Infinity, theme.accent),
+        renderItem: (_: unknown, api: MarkApi) =>
+          band(api, curve, y.type === 'log' ? y.min : -Infinity, theme.accent, y.max),
       },
       {
         id: 'curve',

@@ -12,10 +12,11 @@ export interface BandPoint {
   high: number
 }
 
-/** One polygon along the upper bounds and back along the lower ones; bounds under `floor` lie on it (log axes have no zero). */
-export function band(api: MarkApi, curve: readonly BandPoint[], floor: number, color: string) {
-  const upper = curve.map((p) => api.coord([p.x, Math.max(p.high, floor)]))
-  const lower = curve.map((p) => api.coord([p.x, Math.max(p.low, floor)])).reverse()
+/** One polygon along the upper bounds and back along the lower ones; bounds outside lie on `floor` and `ceiling` (log axes have no zero). */
+export function band(api: MarkApi, curve: readonly BandPoint[], floor: number, color: string, ceiling = Infinity) {
+  const inside = (value: number): number => Math.min(Math.max(value, floor), ceiling)
+  const upper = curve.map((p) => api.coord([p.x, inside(p.high)]))
+  const lower = curve.map((p) => api.coord([p.x, inside(p.low)])).reverse()
   return {
     type: 'polygon',
     silent: true,

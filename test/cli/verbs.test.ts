@@ -156,7 +156,7 @@ describe('verbs, one after the other', () => {
     expect(planned.every(({ metrics }) => allNumbers(metrics as Json))).toBe(true)
     const html = readFileSync(page, 'utf8')
     expect(html).toMatch(/^<!doctype html>/)
-    expect(html.match(/<circle/g)?.length).toBe(
+    expect(html.match(/<line class="bar/g)?.length).toBe(
       list(document.measured).filter(({ kind }) => String(kind) !== 'original').length,
     )
     expect(readdirSync(base).filter((name) => name.endsWith('.partial'))).toEqual([])

@@ -34,14 +34,14 @@ export const unitTitle: Record<JobKind, string> = {
 export const resultStep: Record<JobKind, { title: string; step: Step }> = {
   score: { title: 'See the scores', step: 'inspect' },
   sensitivity: { title: 'Plan with it', step: 'plan' },
-  run: { title: 'Compare', step: 'compare' },
-  evaluate: { title: 'Compare', step: 'compare' },
-  front: { title: 'Compare', step: 'compare' },
+  run: { title: 'See the front', step: 'compare' },
+  evaluate: { title: 'See the front', step: 'compare' },
+  front: { title: 'See the front', step: 'compare' },
   export: { title: 'See the files', step: 'export' },
   convert: { title: 'See the files', step: 'convert' },
   importance: { title: 'Plan with it', step: 'plan' },
   shootout: { title: 'See the results', step: 'shootout' },
-  floor: { title: 'Compare', step: 'compare' },
+  floor: { title: 'See the front', step: 'compare' },
 }
 export const canResume = (job: Job): boolean =>
   job.state === 'failed' || job.state === 'cancelled' || job.state === 'interrupted'

@@ -28,7 +28,7 @@ const titles: Record<ProjectStep, string> = {
   data: 'Data',
   plan: 'Plan',
   run: 'Run',
-  compare: 'Compare',
+  compare: 'Front',
   export: 'Export',
 }
 

@@ -8,9 +8,9 @@ import { useToasts } from '../../stores/toasts.ts'
 import { latest } from '../latest.ts'
 
 const endings: Record<Job['kind'], { title: string; step: Step }> = {
-  run: { title: 'Compare', step: 'compare' },
-  front: { title: 'Compare', step: 'compare' },
-  evaluate: { title: 'Compare', step: 'compare' },
+  run: { title: 'See the front', step: 'compare' },
+  front: { title: 'See the front', step: 'compare' },
+  evaluate: { title: 'See the front', step: 'compare' },
   sensitivity: { title: 'Plan', step: 'plan' },
   score: { title: 'Scores', step: 'scores' },
   export: { title: 'See the files', step: 'export' },
