@@ -1,5 +1,9 @@
 import { type Configuration, prepareConfigurations } from '../../src-main/engine/allocate/configurations.ts'
 import { FRAME_WORK, type Knapsack, prepareKnapsack } from '../../src-main/engine/allocate/knapsack.ts'
+import { totalsOf } from '../../src-main/engine/allocate/limits.ts'
+import { preparePairwise } from '../../src-main/engine/allocate/pairwise.ts'
+import { allocators } from '../../src-main/engine/allocate/registry.ts'
+import { greedyLoss, uniformLoss } from '../engine/allocate/baselines.ts'
 import { realisticInstance } from '../engine/allocate/instances.ts'
 
 const BUDGETS = 200
@@ -80,5 +84,63 @@ function print(title: string, rows: Timed[]): void {
     const verdict = limitMs === undefined ? '' : `  limit ${limitMs} ${at(0.95) <= limitMs ? 'kept' : 'MISSED'}`
     const number = (share: number) => at(share).toFixed(2).padStart(8)
     console.log(`  ${what.padEnd(26)} p50 ${number(0.5)}  p95 ${number(0.95)}  max ${number(1)} ms${verdict}  ${note}`)
+  }
+}
+
+/** Every allocator on the same problem, against the exact answer and the baselines: mean loss over budgets, and time. */
+export async function benchAllocators(): Promise<void> {
+  for (const [layers, options] of [
+    [60, 12],
+    [500, 24],
+  ] as const)
+    for (const kind of ['varied', 'repeated'] as const) {
+      const problem = realisticInstance(kind, layers, options, 7)
+      const prepared = prepareKnapsack(problem)
+      const budgets = budgetsOf(prepared).filter((_, k) => k % 40 === 20)
+      const exact = budgets.map((bytes) => prepared.solve(bytes).loss)
+      console.log(`\nallocators: ${kind}, ${layers} layers x ${options} options, ${budgets.length} budgets`)
+      const row = async (what: string, loss: (bytes: number) => number | Promise<number>) => {
+        const ratios: number[] = []
+        const ms: number[] = []
+        for (const [k, bytes] of budgets.entries()) {
+          const began = performance.now()
+          ratios.push((await loss(bytes)) / (exact[k] ?? NaN))
+          ms.push(performance.now() - began)
+        }
+        const mean = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length)
+        const middle = ms.toSorted((a, b) => a - b)[ms.length >> 1] ?? NaN
+        console.log(
+          `  ${what.padEnd(18)} loss x ${mean.toFixed(5)}  at worst ${Math.max(...ratios).toFixed(5)}  median ${middle.toFixed(1)} ms`,
+        )
+      }
+      for (const { id, solve, params } of allocators)
+        await row(
+          id,
+          async (maxBytes) => (await solve({ layers: problem, objective: 'loss', maxBytes }, params.parse({}))).loss,
+        )
+      await row('greedy', (bytes) => greedyLoss(problem, bytes))
+      await row('uniform', (bytes) => uniformLoss(problem, bytes))
+    }
+  benchPairs()
+}
+
+/** Blocks of seven layers whose errors meet: what the additive answer loses under the pairwise objective. */
+function benchPairs(): void {
+  const layers = realisticInstance('repeated', 140, 24, 9)
+  const pairs = layers.flatMap((_, a) =>
+    Array.from({ length: 6 - (a % 7) }, (_, k) => ({ a, b: a + 1 + k, rho: ((a * 7 + k * 13) % 10) / 12 - 0.3 })),
+  )
+  const began = performance.now()
+  const prepared = preparePairwise(layers, pairs)
+  console.log(`\npairs: 20 blocks of 7 layers x 24 options, prepared in ${(performance.now() - began).toFixed(0)} ms`)
+  const additive = prepareKnapsack(layers)
+  for (const maxBytes of budgetsOf(additive).filter((_, k) => k % 40 === 20)) {
+    const at = performance.now()
+    const { loss, gap } = prepared.within({ objective: 'loss', maxBytes }, FRAME_WORK)
+    const ms = performance.now() - at
+    const plain = totalsOf({ layers, pairs }, additive.solve(maxBytes).choice).loss
+    console.log(
+      `  loss x ${(loss / plain).toFixed(4)} of the additive answer's, proven to ${((100 * gap) / loss).toFixed(0)} %, ${ms.toFixed(1)} ms`,
+    )
   }
 }

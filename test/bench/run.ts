@@ -1,6 +1,6 @@
 // npm run bench [name ...]: what is compared runs side by side in one process, contenders in turn, medians over rounds.
 import { benchActivate } from './activate.ts'
-import { benchAllocate } from './allocate.ts'
+import { benchAllocate, benchAllocators } from './allocate.ts'
 import { benchCodings } from './codings.ts'
 import { benchConvert } from './convert.ts'
 import { benchGgmlError } from './ggml-error.ts'
@@ -16,6 +16,7 @@ import { benchZerothOrder } from './zeroth-order.ts'
 const benches: Record<string, () => void | Promise<void>> = {
   activate: benchActivate,
   allocate: benchAllocate,
+  allocators: benchAllocators, // a minute or two
   quantize: benchQuantize,
   ggml: benchGgml,
   gptq: benchGptq,
@@ -33,6 +34,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   eigen: async () => (await import('./eigen.ts')).benchEigen(), // a minute and more
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
   slider: async () => void (await import('./slider.ts')), // a browser and a built window
+  levers: async () => (await import('./levers.ts')).benchLevers(),
   'rd-pruning': async () => (await import('./rd-pruning.ts')).benchRdPruning(), // an hour
   calibrated: async () => (await import('./calibrated.ts')).benchCalibrated(), // minutes: 1.1 billion weights
 }

@@ -153,6 +153,12 @@ function polish(
   return within(totalsOf(problem, choice), limits) ? choice : from
 }
 
+/** The last preparation for a plan's layers: the next budget of the same plan finds it. */
+const latest = new WeakMap<
+  readonly Choices[],
+  { pairs: readonly Pair[] | undefined; enumerated: number; prepared: PreparedPairwise }
+>()
+
 export const pairwise = defineAllocator({
   id: 'pairwise',
   title: 'Budgeted choice with pairwise terms',
@@ -175,6 +181,10 @@ export const pairwise = defineAllocator({
   knows: ['objective-bytes', 'maxLoss', 'pairs'],
   solve: (problem, { enumerated }) => {
     checkProblem(problem)
-    return preparePairwise(problem.layers, problem.pairs ?? [], enumerated).within(problem)
+    const known = latest.get(problem.layers)
+    const fits = known?.enumerated === enumerated && known.pairs === problem.pairs
+    const prepared = fits ? known.prepared : preparePairwise(problem.layers, problem.pairs ?? [], enumerated)
+    latest.set(problem.layers, { pairs: problem.pairs, enumerated, prepared })
+    return prepared.within(problem)
   },
 })

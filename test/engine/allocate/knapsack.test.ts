@@ -4,6 +4,7 @@ import type { Choices } from '../../../src-main/engine/allocate/define.ts'
 import { curve, solve } from '../../../src-main/engine/allocate/knapsack.ts'
 import { solveReference } from '../../../src-main/engine/allocate/knapsack.ref.ts'
 import { hardInstance, realisticInstance } from './instances.ts'
+import { greedyLoss, uniformLoss } from './baselines.ts'
 import { uniform } from '../kernels/random.ts'
 
 const choices = (options: [bytes: number, loss: number][]): Choices => ({
@@ -142,4 +143,22 @@ test('the curve is convex, and its steps name the choice at each point', () => {
     expect(loss[k + 1]).toBeCloseTo(sum(layers.map((l, i) => l.loss[choice[i] ?? -1] ?? NaN)), 9)
   })
   expect(loss.at(-1)).toBeCloseTo(sum(layers.map((l) => Math.min(...l.loss))), 9)
+})
+
+test('never above the greedy and the uniform choice, and below them where it matters (seed 21)', () => {
+  for (const kind of ['varied', 'repeated', 'small'] as const) {
+    const layers = realisticInstance(kind, 60, 12, 21)
+    const [least, most] = [smallest(layers), largest(layers)]
+    let [greedy, uniform] = [0, 0] // mean of log ratios
+    for (let k = 1; k <= 8; k++) {
+      const budget = Math.floor(least + (most - least) * (k / 9) ** 2)
+      const exact = solve(layers, budget).loss
+      expect(exact).toBeLessThanOrEqual(greedyLoss(layers, budget) * (1 + 1e-12))
+      expect(exact).toBeLessThanOrEqual(uniformLoss(layers, budget) * (1 + 1e-12))
+      greedy += Math.log(greedyLoss(layers, budget) / exact) / 8
+      uniform += Math.log(uniformLoss(layers, budget) / exact) / 8
+    }
+    expect(Math.exp(uniform), kind).toBeGreaterThan(1.3)
+    expect(greedy, kind).toBeGreaterThan(0)
+  }
 })
