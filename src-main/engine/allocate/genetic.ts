@@ -33,7 +33,7 @@ const params = z.object({
 })
 
 /** The best found for a problem. `loss` is as predicted by what the samples taught. */
-function evolve(problem: Problem, settings: z.output<typeof params>): Allocation {
+async function evolve(problem: Problem, settings: z.output<typeof params>): Promise<Allocation> {
   const { layers, pairs = [], objective, seed = 1 } = problem
   const draw = numbers(seed)
   const around = layers.map((): { other: number; rho: number }[] => [])
@@ -63,6 +63,7 @@ function evolve(problem: Problem, settings: z.output<typeof params>): Allocation
     population = [...kept, ...children].sort(better)
     const now = population[0]?.excess === 0 ? (population[0]?.value ?? Infinity) : Infinity
     since = now < bestValue ? 0 : since + 1
+    await new Promise((resolve) => setImmediate(resolve)) // others of the process get their turn
     bestValue = Math.min(bestValue, now)
   }
   const [best] = population

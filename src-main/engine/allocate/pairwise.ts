@@ -35,8 +35,34 @@ export function preparePairwise(
   enumerated = ENUMERATED,
 ): PreparedPairwise {
   checkProblem({ layers, pairs, objective: 'loss' })
+  return overBlocks(
+    layers,
+    pairs,
+    couplings(layers, pairs).map((coupling) => blockOf(coupling, enumerated)),
+  )
+}
+
+const TURN_MS = 8
+
+/** The same in turns, between which others of the process get theirs: large blocks take tens of milliseconds each. */
+async function prepareInTurns(
+  layers: readonly Choices[],
+  pairs: readonly Pair[],
+  enumerated: number,
+): Promise<PreparedPairwise> {
+  const blocks: Block[] = []
+  let began = performance.now()
+  for (const coupling of couplings(layers, pairs)) {
+    blocks.push(blockOf(coupling, enumerated))
+    if (performance.now() - began < TURN_MS) continue
+    await new Promise((resolve) => setImmediate(resolve))
+    began = performance.now()
+  }
+  return overBlocks(layers, pairs, blocks)
+}
+
+function overBlocks(layers: readonly Choices[], pairs: readonly Pair[], blocks: readonly Block[]): PreparedPairwise {
   const problem = { layers, pairs }
-  const blocks = couplings(layers, pairs).map((coupling) => blockOf(coupling, enumerated))
   const joint = prepareKnapsack(blocks)
   const additive = prepareKnapsack(layers)
   const complete = blocks.every((block) => block.complete)
@@ -179,12 +205,13 @@ export const pairwise = defineAllocator({
       .describe('Blocks with at most so many joint choices are solved exactly'),
   }),
   knows: ['objective-bytes', 'maxLoss', 'pairs'],
-  solve: (problem, { enumerated }) => {
+  solve: async (problem, { enumerated }) => {
     checkProblem(problem)
     const known = latest.get(problem.layers)
     const fits = known?.enumerated === enumerated && known.pairs === problem.pairs
-    const prepared = fits ? known.prepared : preparePairwise(problem.layers, problem.pairs ?? [], enumerated)
-    latest.set(problem.layers, { pairs: problem.pairs, enumerated, prepared })
+    const { layers, pairs = [] } = problem
+    const prepared = fits ? known.prepared : await prepareInTurns(layers, pairs, enumerated)
+    latest.set(layers, { pairs: problem.pairs, enumerated, prepared })
     return prepared.within(problem)
   },
 })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Problem } from '../../../src-main/engine/allocate/define.ts'
 import { enumerate } from '../../../src-main/engine/allocate/enumerate.ref.ts'
+import { type Program, solveProgram } from '../../../src-main/engine/allocate/highs.ts'
 import { integerProgram } from '../../../src-main/engine/allocate/integer-program.ts'
 import { prepareKnapsack } from '../../../src-main/engine/allocate/knapsack.ts'
 import { totalsOf, within } from '../../../src-main/engine/allocate/limits.ts'
@@ -143,4 +144,19 @@ test('the solver is loaded with the first program only', () => {
     process.stdout.write(JSON.stringify([seen.length > 5, seen.filter((name) => /^highs/.test(name))]))`
   const words = execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: root, encoding: 'utf8' })
   expect(JSON.parse(words)).toEqual([true, []])
+})
+
+test('a program that the solver cannot read is refused, and the next one is solved', async () => {
+  const program = (cost: number): Program => ({
+    ...{ cost: Float64Array.of(cost, 2), integer: Uint8Array.of(1, 1), starts: Int32Array.of(0, 1, 2) },
+    ...{ rows: Int32Array.of(0, 0), values: Float64Array.of(1, 1), start: null },
+    ...{ rowLower: Float64Array.of(1), rowUpper: Float64Array.of(1) },
+  })
+  const limits = { seconds: 5, gap: 0, seed: 1 }
+  await expect(solveProgram(program(NaN), limits)).rejects.toThrow('could not be solved')
+  const both = await Promise.all([solveProgram(program(3), limits), solveProgram(program(1), limits)])
+  expect(both.map(({ status, values, bound }) => [status, [...(values ?? [])], bound])).toEqual([
+    ['optimal', [0, 1], 2],
+    ['optimal', [1, 0], 1],
+  ])
 })
