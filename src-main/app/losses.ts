@@ -4,6 +4,7 @@ import { listOptions, type OptionRow } from '../store/options.ts'
 import { createChain } from '../engine/predict/chain.ts'
 import type { LayerFacts, OptionFacts } from '../engine/predict/define.ts'
 import { compressorOf } from '../engine/quantize/compressors.ts'
+import { type Around, readAround } from './around-units.ts'
 import { type Candidates, knownCandidates, shapeOf } from './candidates.ts'
 import { optionsUnder } from './offered.ts'
 import { readTried } from './option-errors.ts'
@@ -99,18 +100,32 @@ function factsOf(project: OpenProject, subject: Subject): Known {
       note(layer, id, { kind: kindOf(method), error, outputError })
       if (isBroken) broken.add(keyOf(layer, id))
     }
-  for (const row of run) note(row.layer, row.option, { error: row.error, measured: measurementOf(row) })
+  // Around a reference where that was measured in all layers: there, losses hold what layers do to each other.
+  const around = subject.data === '' ? new Map<string, Around>() : readAround(project, subject)
+  const measuredLayers = new Set(run.flatMap(({ layer }) => (layer === '' ? [] : [layer])))
+  const isAround = measuredLayers.size > 0 && [...measuredLayers].every((layer) => around.has(layer))
+  for (const row of run) {
+    const found = isAround ? around.get(row.layer)?.losses[row.option] : undefined
+    const measured = measurementOf(found ? { ...row, ...found } : row)
+    note(row.layer, row.option, { error: row.error, measured: isAround && !found ? null : measured })
+  }
   for (const facts of layers.values()) facts.options = [...facts.byId.values()]
   const samples = Math.min(...run.map((row) => row.samples))
   return {
     layers,
     broken,
-    source: (run.find(({ layer }) => layer !== '') ?? weightOnly[0])?.source ?? null,
+    source: sourceOf((run.find(({ layer }) => layer !== '') ?? weightOnly[0])?.source ?? null, isAround),
     samples: Number.isFinite(samples) ? samples : 0,
   }
 }
 
-const measurementOf = ({ loss, standardError }: OptionRow): OptionFacts['measured'] => ({
+const sourceOf = (source: string | null, isAround: boolean): string | null =>
+  source === null || !isAround ? source : `${source}, the other layers at about 4 bits`
+
+const measurementOf = ({
+  loss,
+  standardError,
+}: Pick<OptionRow, 'loss' | 'standardError'>): OptionFacts['measured'] => ({
   loss: positive(loss),
   standardError: positive(standardError ?? 0),
 })

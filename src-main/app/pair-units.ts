@@ -77,6 +77,15 @@ function referenceOf(options: readonly Option[]): Option | undefined {
   return [...(roundings.length > 0 ? roundings : options)].sort((a, b) => away(a) - away(b))[0]
 }
 
+/** Layer -> the option that stands for it where others are measured beside it. */
+export const referencesOf = ({ layers }: Pick<Measurement, 'layers'>): Map<string, Option> =>
+  new Map(
+    layers.flatMap(({ name, options }) => {
+      const chosen = referenceOf(options)
+      return chosen ? [[name, chosen] as const] : []
+    }),
+  )
+
 /** Units that measure what is not known yet; none without data. */
 export function pairUnits(
   project: OpenProject,
@@ -86,12 +95,7 @@ export function pairUnits(
   const { subject, checkpoint, reference, samples, data } = measurement
   if (reference === null) return []
   const { parameters, blocks } = subject.checkpoint.summary
-  const options = new Map(
-    measurement.layers.flatMap(({ name, options: own }) => {
-      const chosen = referenceOf(own)
-      return chosen ? [[name, chosen] as const] : []
-    }),
-  )
+  const options = referencesOf(measurement)
   return groupsOf(project, measurement).map(({ block, title, pairs }): Unit => {
     const open = () => {
       const known = storedPairs(project, subject)

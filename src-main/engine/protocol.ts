@@ -85,6 +85,8 @@ export interface Tasks {
       layers: { name: string; options: Option[]; known: { id: string; method: string; error: number | null }[] }[]
       every: boolean
       importance: string | null // file of the 'importance' task, for options with 'weighted': true
+      /** Every other layer at this option, not original; losses then count from the same network with the layer original. */
+      around?: { name: string; option: Option }[]
     }
     result: {
       layers: {

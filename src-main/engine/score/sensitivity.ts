@@ -15,6 +15,7 @@ import type { Importance } from '../export/define.ts'
 import type { TaskContext, TaskResult } from '../protocol.ts'
 import { dequantize } from '../quantize/dequantize.ts'
 import { anchorsOf, type Candidate } from './anchors.ts'
+import { refereeAround } from './around.ts'
 import { hessiansFor, type LayerHessians } from './inputs.ts'
 import { type Referee, refereeFor } from './referee.ts'
 import { openStart, openSwap, type Passes, type Start } from './swap.ts'
@@ -35,6 +36,8 @@ export interface SensitivityArguments {
   layers: ReadonlyMap<string, LayerOptions>
   every: boolean // run the network for every option
   importance: Importance | null
+  /** Every other layer at this option, not original (around.ts). */
+  around?: ReadonlyMap<string, Option>
 }
 
 type Result = TaskResult<'sensitivity'>
@@ -60,11 +63,14 @@ export async function measureSensitivity(args: SensitivityArguments, context: Ta
     }
     return { ...common, layers: measured, source: 'weight error only (no data)' }
   }
-  const referee = await refereeFor({ network, dataset, samples, device }, heard)
+  const key = { network, dataset, samples, device }
+  const hessians = await hessiansFor(key, args.around ? network.layers : layers, passes, heard)
+  const referee = args.around
+    ? await refereeAround(key, args.around, { hessians, importance: args.importance }, heard)
+    : await refereeFor(key, heard)
   const { samples: used } = referee.calibration
   if (used < samples)
     heard.notify(`Asked for ${samples} calibration samples, the data has ${used}: all of them are used.`)
-  const hessians = await hessiansFor({ network, dataset, samples: used, device }, layers, passes, heard)
   const groups = layers.map((layer) => [layer])
   const start = await openStart(referee, groups, block, device, passes, heard)
   const measured: LayerLosses[] = []
@@ -76,7 +82,8 @@ export async function measureSensitivity(args: SensitivityArguments, context: Ta
     measured.push({ name: layer.name, losses: [...(await measureLayer(at, tried, args, heard, step)), ...failed] })
   }
   const more = standIns > 0 ? ', plain options of the same form standing in where inputs are not known' : ''
-  const source = `measured one layer at a time on ${used} ${dataset.unit}${more}`
+  const others = args.around ? ' with the others at a reference' : ''
+  const source = `measured one layer at a time${others} on ${used} ${dataset.unit}${more}`
   return { ...common, layers: measured, samples: used, source, passes: passes.count }
 }
 
@@ -91,7 +98,7 @@ interface Place {
 async function measureLayer(
   { referee, start, index, layer, passes }: Place,
   tried: readonly Tried[],
-  { every, layers, device }: SensitivityArguments,
+  { network, every, layers, device, around }: SensitivityArguments,
   context: TaskContext,
   step: Step,
 ): Promise<Losses> {
@@ -108,9 +115,12 @@ async function measureLayer(
   const swap = await openSwap(referee, site, start.batches, device, passes, context)
   const losses: Losses = []
   try {
+    // Around a reference, losses count from the same network with this layer original.
+    const base = around ? (await swap.loss(new Map([[layer, readMatrix(network, layer)]]))).loss : 0
     for (const each of tried) {
       const isChosen = chosen.has(each.option.id)
-      const found = isChosen ? await swap.loss(new Map([[layer, dequantize(each.matrix)]])) : null
+      const run = isChosen ? await swap.loss(new Map([[layer, dequantize(each.matrix)]])) : null
+      const found = run && { ...run, loss: run.loss - base }
       if (found !== null && Number.isNaN(found.loss))
         context.notify(
           `${layer.name}: with ${each.option.id} the network's answers are not finite; it is not planned with.`,
