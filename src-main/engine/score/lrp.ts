@@ -23,6 +23,7 @@ import { openSession } from '../runtime/session.ts'
 import type { Session, TensorValue } from '../runtime/types.ts'
 import { type Bench, defineScore, type Finding } from './define.ts'
 import { borderReadings, type LayerReading, layerReadings } from './relevance/layers.ts'
+import { readSizes, type Sizes } from './relevance/sizes.ts'
 import { type Explained, type Reading, relevanceGraph, type RelevanceGraph } from './relevance/walk.ts'
 
 /** Beyond this share, what was lost to constants or to rounding is noted. */
@@ -36,7 +37,7 @@ interface Plan {
 }
 
 /** Faults 'unsupported' where the network cannot be run, is not of 32-bit floats, or has an operator without a rule. */
-export function planRelevance(network: Network): Plan {
+export function planRelevance(network: Network, sizes?: Sizes): Plan {
   const value = network.graph && logitsValue(network.graph)
   if (!network.graph || value === null)
     throw new Fault('unsupported', `${network.name} holds tensors only: relevance needs a graph to run.`, {
@@ -52,7 +53,7 @@ export function planRelevance(network: Network): Plan {
   const explained: Explained = { value, unit: scoredUnit(network) ?? 'features' }
   const readings = layerReadings(network, network.graph)
   const borders = borderReadings(network)
-  const graph = relevanceGraph(network.graph, explained, [...readings, ...borders])
+  const graph = relevanceGraph(network.graph, explained, [...readings, ...borders], sizes)
   return { explained, readings, borders, graph }
 }
 
@@ -61,6 +62,16 @@ function rowsOf({ targets }: Batch, unit: Explained['unit']): TensorValue {
   const rows =
     targets && unit === 'token' ? Float32Array.from(targets, (target) => (target < 0 ? 0 : 1)) : Float32Array.of(1)
   return { dtype: 'float32', dims: [rows.length, 1], data: rows }
+}
+
+const batching = ({ unit }: Explained, limit: number) => ({ batchSize: unit === 'token' ? 1 : 16, limit })
+
+/** Shapes on the first batch. */
+async function sizesOf({ network, dataset, samples, device, context }: Bench): Promise<Sizes | undefined> {
+  const { explained } = planRelevance(network)
+  for await (const batch of dataset?.calibrate.batches(batching(explained, samples)) ?? [])
+    return readSizes(network, explained.value, batch, { device, notify: context.notify })
+  return undefined
 }
 
 interface Sums {
@@ -73,9 +84,8 @@ async function measure(session: Session, plan: Plan, bench: Bench): Promise<Sums
   const { graph, explained } = plan
   const { dataset, samples, context } = bench
   const sums: Sums = { total: 0, absorbed: 0, read: graph.readings.map(() => new Float64Array()) }
-  const batchSize = explained.unit === 'token' ? 1 : 16
   let done = 0
-  for await (const batch of dataset?.calibrate.batches({ batchSize, limit: samples }) ?? []) {
+  for await (const batch of dataset?.calibrate.batches(batching(explained, samples)) ?? []) {
     const fed: Record<string, TensorValue> = { ...batch.feeds, [graph.rows]: rowsOf(batch, explained.unit) }
     const feeds = Object.fromEntries(Object.entries(fed).filter(([name]) => session.inputNames.includes(name)))
     const found = await session.run(feeds)
@@ -114,8 +124,8 @@ export const lrp = defineScore({
   start: (network) => ({
     see: () => undefined,
     async finish(bench) {
-      const plan = planRelevance(network)
       const { device, context } = bench
+      const plan = planRelevance(network, await sizesOf(bench))
       const session = await openSession(plan.graph.graph, weightReader(network), { device }, context.notify)
       try {
         return conclude(network, plan, await measure(session, plan, bench))

@@ -8,6 +8,7 @@ import { node } from '../../../src-main/engine/graph/ir.ts'
 import { openSession } from '../../../src-main/engine/runtime/session.ts'
 import { lrp, planRelevance } from '../../../src-main/engine/score/lrp.ts'
 import { measureScores } from '../../../src-main/engine/score/measure.ts'
+import { readSizes } from '../../../src-main/engine/score/relevance/sizes.ts'
 import { dataPath, hasData } from '../../helpers/data.ts'
 import { imageData, quiet, residualNetwork } from './network.ts'
 
@@ -26,12 +27,17 @@ test.for(models)('every cut of %s holds the explained output to 1e-3', async ([,
   skip(!here, 'no real models')
   const network = openNetwork(path)
   const dataset = await openDataset({ path: data, split: 'auto' }, network)
-  const { graph, readings, borders } = planRelevance(network)
-  expect(borders.length).toBeGreaterThan(3)
-  const session = await openSession(graph.graph, weightReader(network), { device: 'cpu' }, () => undefined)
-  for await (const { feeds } of dataset.calibrate.batches({ batchSize: 2, limit: 2 })) {
+  const { explained, ...anyShape } = planRelevance(network)
+  for await (const batch of dataset.calibrate.batches({ batchSize: 2, limit: 2 })) {
+    const sizes = await readSizes(network, explained.value, batch, { device: 'cpu', notify: () => undefined })
+    const { graph, readings, borders } = planRelevance(network, sizes)
+    expect(borders.length).toBeGreaterThan(3)
+    expect(graph.graph.nodes.length).toBeLessThanOrEqual(anyShape.graph.graph.nodes.length)
+    const session = await openSession(graph.graph, weightReader(network), { device: 'cpu' }, () => undefined)
     const rows = { dtype: 'float32' as const, dims: [1, 1], data: Float32Array.of(1) }
-    const given = Object.entries({ ...feeds, [graph.rows]: rows }).filter(([name]) => session.inputNames.includes(name))
+    const given = Object.entries({ ...batch.feeds, [graph.rows]: rows }).filter(([name]) =>
+      session.inputNames.includes(name),
+    )
     const found = await session.run(Object.fromEntries(given))
     const sum = (name: string | null | undefined) =>
       Array.from(found[name ?? '']?.data ?? [], Number).reduce((all, value) => all + value, 0)
@@ -43,8 +49,8 @@ test.for(models)('every cut of %s holds the explained output to 1e-3', async ([,
       expect(held / total, value).toBeGreaterThan(1 - absorbed / total - 1e-3)
       expect(held / total, value).toBeLessThan(1 + 1e-3)
     })
+    await session.release()
   }
-  await session.release()
 })
 
 const uses = [{ method: 'lrp', parameters: {} }]

@@ -37,12 +37,14 @@ export interface Factor {
   carries: boolean
 }
 
-/** Relevance of both factors of MatMul(left, right); null for one that carries none. */
+/** Relevance of both factors of MatMul(left, right); null for one that carries none. `alike`: both have the same leading axes,
+ *  so that none was spread over the other's. */
 export function throughProduct(
   b: Bench,
   relevance: string,
   left: Factor,
   right: Factor,
+  alike: boolean,
 ): [string | null, string | null] {
   const [x, w] = [left.value, right.value]
   const [absX, absW] = [b.op('Abs', [x]), b.op('Abs', [w])]
@@ -54,7 +56,7 @@ export function throughProduct(
   const spread = (axis: number) => b.op('Mul', [b.reduce('ReduceSum', s, [axis]), each])
   const back = (own: string, a: string, c: string, axis: number) => {
     const found = b.op('Add', [gather(b, own, a, c), spread(axis)])
-    return right.rank === 2 && own === x ? found : reduceTo(b, found, own) // batches may have been spread
+    return alike || (right.rank === 2 && own === x) ? found : reduceTo(b, found, own)
   }
   const toLeft = () => {
     const a = b.op('MatMul', [s, swapLast(b, absW, right.rank)])

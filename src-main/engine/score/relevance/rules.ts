@@ -25,6 +25,8 @@ export interface Site {
   rank(value: string): number | null
   /** Size of a constant's dimensions; null for what is no initializer. */
   shape(value: string): readonly number[] | null
+  /** Shape on real data; null where nobody looked. */
+  size(value: string): readonly number[] | null
   /** Relevance that ends in constants that stand beside activations (a class token, padding). */
   absorb(relevance: string): void
   refuse(why: string): Fault
@@ -38,6 +40,15 @@ const carriers = (site: Site): number[] => site.node.inputs.flatMap((_, slot) =>
 const spread = (site: Site, shares: ReadonlyMap<number, string>): (string | null)[] =>
   site.node.inputs.map((_, slot) => shares.get(slot) ?? null)
 
+/** Whether an input is known to have the shape of the output: then nothing was spread. */
+const same = (site: Site, slot: number): boolean => {
+  const [own, whole] = [site.size(input(site, slot)), site.size(site.node.outputs[0] ?? '')]
+  return own !== null && whole !== null && own.join() === whole.join()
+}
+/** Relevance in the output's shape, in that of an input. */
+const fitted = (site: Site, relevance: string, slot: number): string =>
+  same(site, slot) ? relevance : reduceTo(site.b, relevance, input(site, slot))
+
 /** Of one input and settings: shapes are equal. */
 const passing: Rule = (site) => [site.relevance]
 
@@ -48,7 +59,7 @@ const alone: Rule = (site) => {
   const others = site.node.inputs.filter((_, index) => index !== slot)
   const single = others.every((name) => name === '' || site.shape(name)?.every((dim) => dim === 1) === true)
   const narrow = others.every((name) => (site.shape(name)?.length ?? 9) <= (site.rank(input(site, slot)) ?? 1))
-  const found = single && narrow ? site.relevance : reduceTo(site.b, site.relevance, input(site, slot))
+  const found = single && narrow ? site.relevance : fitted(site, site.relevance, slot)
   return spread(site, new Map([[slot, found]]))
 }
 
@@ -70,7 +81,8 @@ const sum =
       const value = input(site, slot)
       return negative.includes(slot) ? site.b.op('Neg', [value]) : value
     })
-    const shares = shareSum(site.b, site.relevance, terms)
+    const whole = slots.map((slot) => same(site, slot))
+    const shares = shareSum(site.b, site.relevance, terms, whole)
     return spread(site, new Map(slots.map((slot, index) => [slot, shares[index] ?? ''])))
   }
 
@@ -79,7 +91,7 @@ const product: Rule = (site) => {
   if (slots.length < 2) return alone(site)
   if (input(site, 0) === input(site, 1)) return [shapedAs(site.b, site.relevance, input(site)), null]
   const half = site.b.op('Mul', [site.relevance, site.b.scalar(0.5)])
-  return spread(site, new Map(slots.map((slot) => [slot, reduceTo(site.b, half, input(site, slot))])))
+  return spread(site, new Map(slots.map((slot) => [slot, fitted(site, half, slot)])))
 }
 
 const matmul: Rule = (site) => {
@@ -87,9 +99,10 @@ const matmul: Rule = (site) => {
     const value = input(site, slot)
     const rank = site.rank(value)
     if (rank === 1) throw site.refuse('with a vector for a factor')
-    return { value, rank, carries: site.carries(slot) }
+    return { value, rank: site.size(value)?.length ?? rank, carries: site.carries(slot) }
   }
-  return throughProduct(site.b, site.relevance, factor(0), factor(1))
+  const [left, right] = [0, 1].map((slot) => site.size(input(site, slot))?.slice(0, -2).join())
+  return throughProduct(site.b, site.relevance, factor(0), factor(1), left !== undefined && left === right)
 }
 
 // alpha, and the sign it may have, does not change shares; beta C is a bias.
@@ -99,7 +112,7 @@ const gemm: Rule = (site) => {
   const flipped = (slot: number) => attributeInt(node, slot === 0 ? 'transA' : 'transB', 0) === 1
   const turn = (value: string, slot: number) => (flipped(slot) ? swapLast(b, value, 2) : value)
   const factor = (slot: number) => ({ value: turn(input(site, slot), slot), rank: 2, carries: site.carries(slot) })
-  return throughProduct(b, site.relevance, factor(0), factor(1)).map((found, slot) =>
+  return throughProduct(b, site.relevance, factor(0), factor(1), true).map((found, slot) =>
     found === null ? null : turn(found, slot),
   )
 }
@@ -171,10 +184,7 @@ const choice: Rule = (site) => {
   )
   const all = equal.slice(1).reduce((total, part) => b.op('Add', [total, part]), equal[0] ?? '')
   const share = (part: string) => b.op('Mul', [site.relevance, b.op('Div', [part, all])])
-  return spread(
-    site,
-    new Map(slots.map((slot, index) => [slot, reduceTo(b, share(equal[index] ?? ''), input(site, slot))])),
-  )
+  return spread(site, new Map(slots.map((slot, index) => [slot, fitted(site, share(equal[index] ?? ''), slot)])))
 }
 
 // The centring is linear: x - mean. Scale, gain and bias pass.
@@ -187,7 +197,7 @@ const layerNorm: Rule = (site) => {
   const first = axis < 0 ? axis : axis - rank
   const axes = b.integers(Array.from({ length: -first }, (_, index) => first + index))
   const mean = b.op('ReduceMean', [x, axes], { keepdims: int(1) })
-  const [own = '', ofMean = ''] = shareSum(b, site.relevance, [x, b.op('Neg', [mean])])
+  const [own = '', ofMean = ''] = shareSum(b, site.relevance, [x, b.op('Neg', [mean])], [true, false])
   return [b.op('Add', [own, shareReduction(b, ofMean, x, axes)])]
 }
 
@@ -238,7 +248,7 @@ const where: Rule = (site) => {
   const none = b.scalar(0)
   const parts = [b.op('Where', [input(site), site.relevance, none]), b.op('Where', [input(site), none, site.relevance])]
   const given = parts.map((part, index) => {
-    if (site.carries(index + 1)) return reduceTo(b, part, input(site, index + 1))
+    if (site.carries(index + 1)) return fitted(site, part, index + 1)
     site.absorb(part)
     return null
   })

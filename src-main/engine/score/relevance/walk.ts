@@ -8,6 +8,7 @@ import { allNames } from '../../graph/scope.ts'
 import { segment } from '../../graph/segment.ts'
 import { findCarriers } from './carriers.ts'
 import { rules } from './rules.ts'
+import type { Sizes } from './sizes.ts'
 
 /** ReduceMax and ReduceMean take their axes as an input, ScatterElements adds, from here on. */
 const wantedOpset = 18
@@ -39,8 +40,13 @@ export interface RelevanceGraph {
   readings: (string | null)[]
 }
 
-/** Faults 'unsupported' naming node and operator where an operator on the way has no rule. */
-export function relevanceGraph(network: Graph, explained: Explained, readings: readonly Reading[]): RelevanceGraph {
+/** Faults 'unsupported' naming node and operator where an operator on the way has no rule. With `sizes` the graph is smaller. */
+export function relevanceGraph(
+  network: Graph,
+  explained: Explained,
+  readings: readonly Reading[],
+  sizes: Sizes = () => null,
+): RelevanceGraph {
   const { value: output } = explained
   const graph = raiseOpset(segment(network, { outputs: [output] }), wantedOpset)
   const carriers = findCarriers(graph)
@@ -79,6 +85,7 @@ export function relevanceGraph(network: Graph, explained: Explained, readings: r
       ...{ b: own, node, all: relevance, rank: ranks },
       relevance: relevance[0] ?? '',
       carries: (slot) => carriers.values.has(node.inputs[slot] ?? ''),
+      size: sizes,
       shape: (value) => graph.initializers.get(value)?.shape ?? null,
       absorb: (part) => absorbed.push(part),
       refuse: (why) => refusal(node, why),

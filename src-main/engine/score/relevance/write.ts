@@ -24,17 +24,17 @@ export const shapedAs = (b: Bench, value: string, like: string): string =>
   b.op('Reshape', [value, b.op('Shape', [like])])
 
 /** Relevance of a sum, shared among its terms in proportion to what each adds in the direction of the sum's sign. Terms
- *  may be of smaller, broadcast shapes; each share comes in its term's shape. */
-export function shareSum(b: Bench, relevance: string, terms: readonly string[]): string[] {
+ *  may be of smaller, broadcast shapes, unless `same` says that they are not; each share comes in its term's shape. */
+export function shareSum(b: Bench, relevance: string, terms: readonly string[], same: readonly boolean[]): string[] {
   const [first = '', ...rest] = terms
-  if (rest.length === 0) return [reduceTo(b, relevance, first)]
   const sum = rest.reduce((total, term) => b.op('Add', [total, term]), first)
   const sign = b.op('Sign', [sum])
   const agreeing = terms.map((term) => b.op('Add', [b.op('Relu', [b.op('Mul', [sign, term])]), b.scalar(nothing)]))
   const all = agreeing.slice(1).reduce((total, part) => b.op('Add', [total, part]), agreeing[0] ?? '')
-  return agreeing.map((part, index) =>
-    reduceTo(b, b.op('Mul', [relevance, b.op('Div', [part, all])]), terms[index] ?? ''),
-  )
+  return agreeing.map((part, index) => {
+    const share = b.op('Mul', [relevance, b.op('Div', [part, all])])
+    return same[index] ? share : reduceTo(b, share, terms[index] ?? '')
+  })
 }
 
 /** Relevance of a sum (or mean) over axes, shared among the elements in the same way. `axes` '' means all of them. */
