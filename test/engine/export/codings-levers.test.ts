@@ -1,6 +1,8 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { InferenceSession } from 'onnxruntime-node'
 import { expect, test } from 'vitest'
+import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
 import { safetensors } from '../../../src-main/engine/export/safetensors/safetensors.ts'
 import { openPacked } from '../../../src-main/engine/export/safetensors/read.ts'
 import { readArtifact } from '../../../src-main/engine/quantize/artifact.ts'
@@ -10,7 +12,7 @@ import { gaussianMatrix } from '../kernels/random.ts'
 import { imageData, quiet, residualNetwork, temporaryFolder } from '../score/network.ts'
 import { compressCoded } from './coded.ts'
 import { exporterNamed } from './folders-of.ts'
-import { cases, relativeError, runBoth } from './helpers.ts'
+import { type Case, cases, relativeError, runBoth } from './helpers.ts'
 import { packedSample } from './packed-sample.ts'
 
 const network = residualNetwork()
@@ -103,11 +105,11 @@ test('products and convolutions read the columns that are kept, and nothing else
     ] as const) {
       const { ops, emitted, expected } = await runBoth(one, (await whole(unit, width)) as CodedMatrix, 13)
       expect(ops.slice(-2)).toEqual(['Gather', one.nodes[0]?.op])
-      expect(ops).not.toContain('CumSum')
+      expect(ops).not.toContain('Concat')
       expect(relativeError(emitted, expected)).toBeLessThan(1e-6)
     }
   const { ops, emitted, expected } = await runBoth(cases.conv(24, 7), (await whole(1, 16)) as CodedMatrix, 13)
-  expect(ops).toContain('CumSum') // single columns of a convolution are no channels: the whole weight is built
+  expect(ops).toContain('Concat') // single columns of a convolution are no channels: the whole weight is built
   expect(relativeError(emitted, expected)).toBeLessThan(1e-6)
 })
 
@@ -141,4 +143,37 @@ test('factors that would be more work than the weight are multiplied at load', a
   const { ops, emitted, expected } = await runBoth(cases.matMul(24, 24), (await applyOption(matrix, option)) as CodedMatrix, 13) // prettier-ignore
   expect(ops.slice(-2)).toEqual(['Transpose', 'MatMul'])
   expect(relativeError(emitted, expected)).toBeLessThan(2e-6)
+})
+
+/** What ONNX Runtime leaves of a graph once it is loaded. */
+async function loaded(one: Case, q: CodedMatrix): Promise<string[]> {
+  const { model } = await runBoth(one, q, 13, 'folded')
+  const folder = temporaryFolder()
+  const [path, optimised] = [join(folder, 'm.onnx'), join(folder, 'loaded.onnx')]
+  writeFileSync(path, model)
+  const options = {
+    optimizedModelFilePath: optimised,
+    graphOptimizationLevel: 'extended',
+    logSeverityLevel: 3,
+  } as const
+  const session = await InferenceSession.create(path, options)
+  await session.release()
+  return openNetwork(optimised).graph?.nodes.map(({ op }) => op) ?? []
+}
+
+test('everything that unpacks a weight is done when the file is loaded', async () => {
+  const matrix = gaussianMatrix(40, 72, 13)
+  for (const [pattern, sparsity, width, left] of [
+    ['unstructured', 0.5, 16, ['MatMul']],
+    ['unstructured', 0.95, 4, ['MatMul']],
+    ['2:4', 0.5, 5, ['MatMul']],
+    ['columns', 0.25, 4, ['Gather', 'MatMul']],
+  ] as const)
+    expect(await loaded(cases.matMul(40, 72), (await applyOption(matrix, sparse(pattern, sparsity, width, 16))) as CodedMatrix), pattern).toEqual(left) // prettier-ignore
+  for (const width of [4, 8, 16]) {
+    const option = { id: 'x', method: 'svd', bits: width, parameters: { rank: 7, width } }
+    const q = (await applyOption(matrix, option)) as CodedMatrix
+    expect(await loaded(cases.matMul(40, 72), q)).toEqual(['MatMul', 'MatMul'])
+    expect(await loaded(cases.plain([40, 72], 'rows'), q)).toEqual(['Mul'])
+  }
 })

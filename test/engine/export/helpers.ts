@@ -161,6 +161,7 @@ export async function runBoth(one: Case, q: StoredMatrix, opset: number, style: 
   }
   return {
     ops: emitted.nodes.map(({ op }) => op),
+    model: encodeModel(emitted, payload),
     bytes: encodeModel(emitted, payload).length,
     measured: measureModel(emitted),
     emitted: await run(emitted, payload),

@@ -2,15 +2,16 @@
 //
 //   mask       uint8 bits -> Gather(table [256, 8]) -> m [rows cols]           patterns: codes -> Gather(table of masks) -> m
 //              m x CumSum(m) -> places in (0, values): 0 where left out        -> Gather
-//   low, high  high bits -> NonZero -> p_k;  (p_k - k) 2^l + low_k             -> ScatterElements of the values into zeros
-//   columns    bits -> NonZero -> c;  values are a dense [rows, kept]
+//   low, high  high bits -> CumSum -> places by arithmetic                     -> ScatterElements of the values into zeros
+//   columns    bits -> CumSum -> ScatterElements of 0, 1, 2 ... -> c;  values are a dense [rows, kept]
 //   values     float16 or float32, or codes as emit-codes.ts writes them; then x scale of the group, x unit
 //
-// The network then runs as the dense one does. Whole columns are different: where every reader is a product or a convolution,
+// ONNX Runtime does not fold NonZero, and would do all behind it at every run. The network then runs as the dense one does. Whole columns are different: where every reader is a product or a convolution,
 // it reads Gather(x, c) and the dense rest, which is less to compute.
 import { attributeInt, type Attribute, int, ints, node, type Node } from '../../graph/ir.ts'
 import { unpackBits } from '../../kernels/bits.ts'
 import type { CodedForm, CodedMatrix } from '../../quantize/codings/define.ts'
+import { highBits } from '../../kernels/sparse/sparse.ts'
 import { groupsIn } from '../../quantize/sidecar/forms.ts'
 import { lowBitsOf, neighboursOf, patternBits, shapeOf } from '../../quantize/sparse/forms.ts'
 import { patternWords } from '../../quantize/sparse/places.ts'
@@ -74,28 +75,55 @@ function flagsOf(scope: Scope, piece: Piece, form: CodedForm): string {
   return chain(scope, piece, codes, [castTo('int32'), { op: 'Gather', before: [table] }, reshapeTo(scope, [-1])])
 }
 
-/** Elias and Fano's places: their values in zeros, [rows cols]. */
+/** Elias and Fano's places: their values in zeros, [rows cols]. At place t of the high bits, the k-th 1 (from 1 on) stands for
+ *  entry (t - k + 1) 2^l + low_k; a 0 for one behind the last, which is cut off. */
 function scattered(scope: Scope, piece: Piece, form: CodedForm, low: number): string {
-  const { rows, cols } = form
+  const count = form.rows * form.cols
   const { kept } = shapeOf(form)
-  const flags = bitsOf(scope, piece, form, 'high', kept + Math.ceil((rows * cols) / 2 ** low))
-  const count = scope.once(`0 .. ${kept}`, (shared) =>
-    chain(scope, shared, scalar(scope, 0), [{ op: 'Range', inputs: [scalar(scope, kept), scalar(scope, 1)] }]),
-  )
-  const values = (m: CodedMatrix) => unpackBits(bytesOf('low')(m), low, kept)
-  const lows = emitCodes<CodedMatrix>(scope, piece, { bits: low, shape: [kept], offset: 0, values })
-  const index = chain(scope, piece, flags, [
-    { op: 'NonZero' },
-    reshapeTo(scope, [-1]),
-    { op: 'Sub', inputs: [count] },
-    { op: 'Mul', inputs: [scalar(scope, 2 ** low)] },
-    { op: 'Add', inputs: [chain(scope, piece, lows, [castTo('int64')])] },
+  const length = highBits(count, kept, low)
+  const whole = chain(scope, piece, bitsOf(scope, piece, form, 'high', length), [castTo('int64')])
+  const number = chain(scope, piece, whole, [
+    { op: 'CumSum', inputs: [scalar(scope, 0)] },
+    { op: 'Mul', inputs: [whole] },
   ])
-  const zeros = scope.once(`zeros ${rows * cols}`, (shared) =>
-    chain(scope, shared, scope.constant('int64', [1], [rows * cols]), [{ op: 'ConstantOfShape' }]),
+  const values = (m: CodedMatrix) => Uint8Array.from([0, ...unpackBits(bytesOf('low')(m), low, kept)])
+  const lows = emitCodes<CodedMatrix>(scope, piece, { bits: low, shape: [kept + 1], offset: 0, values })
+  const low64 = chain(scope, piece, lows, [castTo('int64'), { op: 'Gather', inputs: [number] }])
+  const index = chain(scope, piece, upTo(scope, 1, length), [
+    { op: 'Sub', inputs: [number] },
+    { op: 'Mul', inputs: [scalar(scope, 2 ** low)] },
+    { op: 'Add', inputs: [low64] },
+    { op: 'Sub', inputs: [scalar(scope, count)] },
+    { op: 'Mul', inputs: [whole] },
+    { op: 'Add', inputs: [scalar(scope, count)] },
+  ])
+  const given = chain(scope, piece, keptValues(scope, piece, form, true), [{ op: 'Gather', inputs: [number] }])
+  return chain(scope, piece, zeros(scope, [count + 1]), [
+    { op: 'ScatterElements', inputs: [index, given], attributes: along(0) },
+    ...cutTo(scope, count).slice(1),
+  ])
+}
+
+/** from, from + 1, ..., `count` of them, int64. */
+const upTo = (scope: Scope, from: number, count: number): string =>
+  scope.once(`${from} .. ${from + count}`, (shared) =>
+    chain(scope, shared, scalar(scope, from), [
+      { op: 'Range', inputs: [scalar(scope, from + count), scalar(scope, 1)] },
+    ]),
   )
-  const kept32 = keptValues(scope, piece, form, false)
-  return chain(scope, piece, zeros, [{ op: 'ScatterElements', inputs: [index, kept32], attributes: along(0) }])
+
+const zeros = (scope: Scope, shape: number[]): string =>
+  scope.once(`zeros ${shape.join()}`, (shared) =>
+    chain(scope, shared, scope.constant('int64', [shape.length], shape), [{ op: 'ConstantOfShape' }]),
+  )
+
+/** Which of `flags` [count] are 1, [kept], int64: each number is put at its place among them, from 1 on, the others to 0. */
+function placesOf(scope: Scope, piece: Piece, flags: string, count: number, kept: number): string {
+  const room = chain(scope, piece, zeros(scope, [kept + 1]), [castTo('int64')])
+  return chain(scope, piece, room, [
+    { op: 'ScatterElements', inputs: [places(scope, piece, flags), upTo(scope, 0, count)], attributes: along(0) },
+    { op: 'Slice', inputs: [scope.constant('int64', [1], [1]), scope.constant('int64', [1], [kept + 1])] },
+  ])
 }
 
 const unitLink = (scope: Scope, piece: Piece, form: CodedForm): Link => ({
@@ -131,7 +159,7 @@ function keptColumns(scope: Scope, piece: Piece, form: CodedForm, flags: string)
   const { rows } = form
   const { kept, width, groupSize, unit } = shapeOf(form)
   const count = kept / rows
-  const channels = chain(scope, piece, flags, [{ op: 'NonZero' }, reshapeTo(scope, [-1])])
+  const channels = placesOf(scope, piece, flags, form.cols / unit, count / unit)
   const within = scope.constant(
     'int64',
     [unit],
@@ -184,9 +212,6 @@ function emitColumns(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedFo
   const readers = uses === undefined || uses.elsewhere ? [] : uses.nodes
   const fits = (reader: Node) => (unit === 1 && isProduct(slot, reader)) || isConvolution(slot, reader, unit)
   if (readers.length > 0 && readers.every(fits)) return onFewer(scope, piece, slot, form, columns, readers)
-  const zeros = scope.once(`zeros ${rows} 1`, (shared) =>
-    chain(scope, shared, scope.constant('int64', [2], [rows, 1]), [{ op: 'ConstantOfShape' }]),
-  )
   const spreadFlags =
     unit === 1
       ? flags
@@ -199,7 +224,7 @@ function emitColumns(scope: Scope, piece: Piece, slot: WeightSlot, form: CodedFo
   chain(
     scope,
     piece,
-    zeros,
+    zeros(scope, [rows, 1]),
     [
       { op: 'Concat', inputs: [columns.rest], attributes: along(1) },
       { op: 'Gather', inputs: [index], attributes: along(1) },
