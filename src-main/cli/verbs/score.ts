@@ -139,9 +139,10 @@ function ranksTable({ checkpoint }: Project, scores: readonly ScoreResult[]): st
 }
 
 const mapTables = ({ maps = [] }: ScoreResult): string[] =>
-  maps.map(({ title, rows, cols, values }) =>
-    formatTable(
-      [title, ...cols],
-      rows.map((row, at) => [row, ...cols.map((_, col) => (values[at * cols.length + col] ?? 0).toPrecision(3))]),
-    ),
+  maps.map(
+    ({ title, rows, cols, values }) =>
+      `${title}\n${formatTable(
+        ['', ...cols],
+        rows.map((row, at) => [row, ...cols.map((_, col) => (values[at * cols.length + col] ?? 0).toPrecision(3))]),
+      )}`,
   )
