@@ -61,7 +61,7 @@ async function recipesOf(
 }
 
 /** Whether what comes `at` that place may still begin: the time is looked at once for each, when its turn comes. */
-function clock(minutes: number | null, now: () => number) {
+export function deadline(minutes: number | null, now: () => number) {
   const endsAt = minutes === null ? Infinity : now() + minutes * 60_000
   const decided = new Map<number, boolean>()
   return {
@@ -84,7 +84,7 @@ export const prepareFront =
     if (!evaluates) noteNoEvaluation(unitContext)
     const data = evaluates ? requireData(project, subject) : null
     const units = new Map<string, Unit>()
-    const time = clock(minutes, now)
+    const time = deadline(minutes, now)
     const add = (unit: Unit, at: number): void => {
       if (units.has(unit.key)) return
       units.set(unit.key, { ...unit, isDone: async () => time.isOver(at) || (await unit.isDone()) })

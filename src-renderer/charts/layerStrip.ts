@@ -43,55 +43,48 @@ export function stripBars(layers: readonly (StripLayer | null)[], width: number,
   })
 }
 
-/** Draws the bars; a handful of fills for hundreds of layers, so that it fits into a frame many times over. */
+/** Draws the bars as rectangles on whole pixels: a browser without a graphics card fills hundreds of those in a frame, and no
+ *  path of as many. `scale`: device pixels a unit. */
 export function drawStrip(
   context: CanvasRenderingContext2D,
   bars: readonly StripBar[],
   theme: ChartTheme,
   chosen: number,
-  size: { width: number; height: number },
+  { width, height, scale }: { width: number; height: number; scale: number },
 ): void {
-  context.clearRect(0, 0, size.width, size.height)
-  const chosenBar = bars[chosen]
-  if (chosenBar) {
-    context.fillStyle = theme.accentSoft
-    context.fillRect(chosenBar.left - 2, 0, chosenBar.width + 4, size.height)
+  context.setTransform(1, 0, 0, 1, 0, 0)
+  context.globalAlpha = 1
+  const fill = (left: number, top: number, right: number, bottom: number): void => {
+    const [x, y] = [Math.round(left * scale), Math.round(top * scale)]
+    context.fillRect(x, y, Math.max(1, Math.round(right * scale) - x), Math.max(1, Math.round(bottom * scale) - y))
   }
-  const fill = (color: string, of: (bar: StripBar) => boolean, alpha = 1): void => {
+  context.clearRect(0, 0, Math.ceil(width * scale), Math.ceil(height * scale))
+  const marked = bars[chosen]
+  if (marked) {
+    context.fillStyle = theme.accentSoft
+    fill(marked.left - 2, 0, marked.left + marked.width + 2, height)
+  }
+  const looks = [
+    { color: theme.accent, alpha: 0.78, of: ({ kind, isLocked }: StripBar) => kind === 'coded' && !isLocked },
+    { color: theme.accent, alpha: 1, of: ({ kind, isLocked }: StripBar) => kind === 'coded' && isLocked },
+    { color: theme.ink3, alpha: 0.45, of: ({ kind }: StripBar) => kind === 'kept' },
+    { color: theme.line, alpha: 1, of: ({ kind }: StripBar) => kind === 'removed' },
+  ]
+  for (const { color, alpha, of } of looks) {
     context.fillStyle = color
     context.globalAlpha = alpha
-    context.beginPath()
-    for (const bar of bars) if (of(bar)) context.rect(bar.left, bar.top, bar.width, bar.height)
-    context.fill()
-    context.globalAlpha = 1
+    for (const bar of bars) if (of(bar)) fill(bar.left, bar.top, bar.left + bar.width, bar.top + bar.height)
   }
-  fill(theme.accent, ({ kind, isLocked }) => kind === 'coded' && !isLocked, 0.78)
-  fill(theme.accent, ({ kind, isLocked }) => kind === 'coded' && isLocked)
-  fill(theme.ink3, ({ kind }) => kind === 'kept', 0.45)
-  fill(theme.line, ({ kind }) => kind === 'removed')
-
-  // Zeros: the lower part, as much of it as is zero, is ruled through with the colour of the card.
-  context.strokeStyle = theme.surface
-  context.lineWidth = 1.2
-  context.beginPath()
-  for (const { left, width, top, height, hatch } of bars) {
-    if (!(hatch > 0)) continue
-    for (let y = top + height - 2; y > top + height * (1 - hatch); y -= 4) {
-      context.moveTo(left, y)
-      context.lineTo(left + width, y - Math.min(3, width))
-    }
-  }
-  context.stroke()
-  // A lower rank: a wedge cut out of the right side.
+  context.globalAlpha = 1
   context.fillStyle = theme.surface
-  context.beginPath()
-  for (const { left, width, notch } of bars) {
-    if (notch === null) continue
-    context.moveTo(left + width, notch - 4)
-    context.lineTo(left + width, notch + 4)
-    context.lineTo(left + Math.max(0, width - 7), notch)
+  for (const bar of bars) {
+    const [right, foot] = [bar.left + bar.width, bar.top + bar.height]
+    // Zeros: the lower part, as much of it as is zero, is ruled through.
+    const ruled = bar.hatch > 0 ? foot - bar.height * bar.hatch : foot
+    for (let y = foot - 3; y > ruled; y -= 4) fill(bar.left, y, right, y + 1.5)
+    // A lower rank: a notch in the right side, as far down as rank was taken away.
+    if (bar.notch !== null) fill(right - Math.min(6, bar.width / 2), bar.notch - 2, right, bar.notch + 2)
   }
-  context.fill()
 }
 
 /** The layer under a place, -1 outside. */

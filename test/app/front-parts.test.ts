@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { deadline } from '../../src-main/app/front.ts'
 import { frontCsv } from '../../src-main/app/front-csv.ts'
 import { isDominated } from '../../src-main/app/front-dominance.ts'
 import { csvRows, readFrontFile } from '../../src-main/app/front-file.ts'
@@ -123,4 +124,14 @@ test('what is written as CSV is read back', () => {
   const [measured, predicted] = readFrontFile(file, frontCsv(front)).points
   expect(measured).toEqual({ label: `'=1+1, "x"`, bytes: 2e5, averageBits: 2, kind: 'uniform', metrics }) // no formula
   expect(predicted?.metrics.klDivergence?.value).toBe(0.1)
+})
+
+test('after the time is up nothing more begins, and what had begun goes on', () => {
+  let now = 0
+  const time = deadline(1, () => now)
+  expect(time.isOver(0)).toBe(false)
+  now = 70_000
+  expect([time.isOver(0), time.isOver(1), time.isOver(2)]).toEqual([false, true, true])
+  expect(time.left()).toBe(2)
+  expect(deadline(null, () => 1e12).isOver(0)).toBe(false)
 })

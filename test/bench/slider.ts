@@ -99,7 +99,7 @@ writeCheckpoint(checkpoint)
 const app = createApp({ door: 'web', home })
 const client = app.client()
 const { folder: project } = await client.call('project.create', { checkpoint, folder: join(home, 'project') })
-const levers = [{ method: 'magnitude', parameters: { pattern: 'unstructured', width: 8 } }] // seven options more a layer
+const levers = [{ method: 'magnitude', parameters: { pattern: 'unstructured' } }] // a dozen options more a layer
 await client.call('project.setMethods', { project, methods: { ...plainMethods, levers } })
 const options = await client.call('option.list', { project })
 const counts = options.map((layer) => layer.options.length)

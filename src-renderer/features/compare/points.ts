@@ -193,7 +193,7 @@ const axisOfX: Record<FrontX, FrontChartData['x']> = {
   bits: { title: 'Average bits a weight', write: (value) => trimZeros(formatBits(value)), isLog: true },
   latency: {
     title: 'Time a sample, as evaluated on this machine',
-    write: (value) => formatDuration(value),
+    write: (value) => `${trimZeros(formatScientific(value))} ms`,
     isLog: true,
   },
   memory: { title: 'Peak memory', write: (value) => trimZeros(formatBytes(value * 1e6)), isLog: true },
