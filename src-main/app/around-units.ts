@@ -16,6 +16,8 @@ import type { AppContext } from './context.ts'
 const aroundSchema = z.object({
   reference: z.string(), // names the options that the other layers were at
   samples: z.number().int(),
+  option: z.string(), // that this layer is at in the reference
+  whole: z.number(), // loss with every layer at its reference
   losses: z.record(z.string(), z.object({ loss: z.number(), standardError: z.number() })),
 })
 export type Around = z.infer<typeof aroundSchema>
@@ -90,7 +92,14 @@ export function aroundUnits(
                 { loss: loss ?? 0, standardError: standardError ?? 0 },
               ]),
             )
-            const value: Around = { reference, samples, losses: { ...kept, ...found } }
+            const option = references.get(name)?.id ?? ''
+            const value: Around = {
+              reference,
+              samples,
+              option,
+              whole: result.reference ?? 0,
+              losses: { ...kept, ...found },
+            }
             saveProbe(project.store.write, { ...place, key: name, value })
           }
         })

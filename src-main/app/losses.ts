@@ -69,6 +69,7 @@ function within(t: number): number {
 }
 
 interface Known {
+  around: ReadonlyMap<string, Around> | null // where these were taken
   layers: Map<string, LayerFacts & { byId: Map<string, OptionFacts> }>
   broken: Set<string>
   source: string | null
@@ -107,11 +108,14 @@ function factsOf(project: OpenProject, subject: Subject): Known {
   for (const row of run) {
     const found = isAround ? around.get(row.layer)?.losses[row.option] : undefined
     const measured = measurementOf(found ? { ...row, ...found } : row)
-    note(row.layer, row.option, { error: row.error, measured: isAround && !found ? null : measured })
+    // A difference within its own sampling error says nothing: the option is told from the others of its layer.
+    const isTold = isAround && (!found || found.loss <= found.standardError)
+    note(row.layer, row.option, { error: row.error, measured: isTold ? null : measured })
   }
   for (const facts of layers.values()) facts.options = [...facts.byId.values()]
   const samples = Math.min(...run.map((row) => row.samples))
   return {
+    around: isAround ? around : null,
     layers,
     broken,
     source: sourceOf((run.find(({ layer }) => layer !== '') ?? weightOnly[0])?.source ?? null, isAround),
@@ -138,8 +142,9 @@ function kindOf(method: string): string {
 
 /** Losses of all options, each by the best means there is for it (engine/predict). `keep` costs nothing. */
 export function readLosses(project: OpenProject, subject: Subject): Losses {
-  const { layers, broken, source, samples } = factsOf(project, subject)
+  const { layers, broken, source, samples, around } = factsOf(project, subject)
   const tell = createChain([...layers.values()])
+  const scale = around === null ? 1 : aroundScale(around, layers, tell)
   const anyRun = [...layers.values()].some(({ options }) => options.some((option) => option.measured !== null))
   const isRun = new Map(
     [...layers].map(([name, { options }]) => [name, options.some((option) => option.measured !== null)]),
@@ -159,7 +164,9 @@ export function readLosses(project: OpenProject, subject: Subject): Losses {
     if (told === null) return null
     const { loss, standardError, deviation, means } = told
     const isMeasured = subject.data !== '' && measured.has(keyOf(layer, id))
-    return { loss: positive(loss), standardError: positive(standardError), deviation, measured: isMeasured, means }
+    const isScaled = means === 'weight-error' ? 1 : scale
+    const expected = { loss: positive(loss * isScaled), standardError: positive(standardError * isScaled) }
+    return { ...expected, deviation, measured: isMeasured, means }
   }
   const assumed = (layer: string, option: LossOption): OptionLoss => {
     const facts = layers.get(layer) ?? { name: layer, share: 0, options: [] }
@@ -183,6 +190,23 @@ export function readLosses(project: OpenProject, subject: Subject): Losses {
     measured,
     samples,
   }
+}
+
+/** Around a reference every pair of layers is counted from both sides: losses are brought to what the reference as a whole
+ *  was measured to lose. */
+function aroundScale(
+  around: ReadonlyMap<string, Around>,
+  layers: Known['layers'],
+  tell: ReturnType<typeof createChain>,
+): number {
+  let [sum, whole] = [0, 0]
+  for (const [name, { option, whole: measured }] of around) {
+    const facts = layers.get(name)
+    const reference = facts?.byId.get(option)
+    sum += (facts && reference ? tell(facts, reference)?.loss : 0) ?? 0
+    whole = Math.max(whole, measured)
+  }
+  return sum > 0 && whole > 0 ? Math.min(10, Math.max(0.1, whole / sum)) : 1
 }
 
 const isKnown = ({ measured, outputError, error }: OptionFacts, layerIsRun: boolean): boolean =>

@@ -104,6 +104,7 @@ export interface Tasks {
       source: string
       notices: string[]
       passes: number // work of the runs, in forward passes over the samples
+      reference: number | null // loss with every layer at `around`
     }
   }
   /** What pairs of layers cost together, each at its reference option. `block`: no layer of a pair lies before it; -1: anywhere. */

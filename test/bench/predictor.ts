@@ -1,6 +1,6 @@
 // Predicted against measured loss of random recipes, on samples that nothing was predicted from: the means of engine/predict
 // by themselves, added up, and with pairwise terms.
-//   LATHE_BENCH_MODELS="stories260K vit" npm run bench predictor
+//   LATHE_BENCH_MODELS="stories260K vit" LATHE_BENCH_PAIRS=all npm run bench predictor
 import { existsSync } from 'node:fs'
 import { spearman } from '../../src-main/app/calibrate.ts'
 import type { Option } from '../../src-preload/contract/plan.ts'
@@ -50,12 +50,22 @@ interface Subject {
   samples: number
 }
 
-async function factsOf({ network, dataset, layers, options, samples }: Subject): Promise<LayerFacts[]> {
+/** What is known of each layer; `bits`: with the other layers at that width, and what all of them there lose. */
+async function factsOf(
+  { network, dataset, layers, options, samples }: Subject,
+  bits: number | null = null,
+): Promise<{ facts: LayerFacts[]; whole: number }> {
   const wanted = new Map([...options].map(([name, own]) => [name, { options: own }]))
   const facts: LayerFacts[] = []
+  let whole = 0
+  const around = bits === null ? {} : { around: referenceOf({ layers, options }, bits) }
   for (const block of new Set(layers.map((layer) => layer.block ?? -1))) {
     const common = { network, dataset, block, samples, device } as const
-    const found = await measureSensitivity({ ...common, layers: wanted, every: false, importance: null }, quiet)
+    const found = await measureSensitivity(
+      { ...common, layers: wanted, every: false, importance: null, ...around },
+      quiet,
+    )
+    whole = Math.max(whole, found.reference ?? 0)
     for (const { name, losses } of found.layers) {
       const parameters = layers.find((layer) => layer.name === name)?.parameters ?? 0
       facts.push({
@@ -63,22 +73,29 @@ async function factsOf({ network, dataset, layers, options, samples }: Subject):
         share: parameters / network.layers.reduce((sum, layer) => sum + layer.parameters, 0),
         options: losses.map(({ option, loss, standardError, error, outputError }) => ({
           ...{ id: option, kind: 'quantize', error, outputError },
-          measured: loss === null ? null : { loss, standardError: standardError ?? 0 },
+          measured:
+            loss === null || (bits !== null && loss <= (standardError ?? 0))
+              ? null
+              : { loss, standardError: standardError ?? 0 },
         })),
       })
     }
   }
-  return facts
+  return { facts, whole }
 }
+
+const referenceOf = ({ layers, options }: Pick<Subject, 'layers' | 'options'>, bits: number): Map<string, Option> =>
+  new Map(
+    layers.flatMap(({ name }) => {
+      const own = options.get(name) ?? []
+      const chosen = own.find((option) => option.bits === bits) ?? own[0]
+      return chosen ? [[name, chosen] as const] : []
+    }),
+  )
 
 /** Which layers are measured together: those of one block; with `all`, every two of the network. */
 async function pairsOf({ network, dataset, layers, options, samples }: Subject, bits: number, all: boolean) {
-  const reference = new Map(
-    layers.map(({ name }) => [
-      name,
-      options.get(name)?.find((option) => option.bits === bits) ?? options.get(name)![0]!,
-    ]),
-  )
+  const reference = referenceOf({ layers, options }, bits)
   const found: { a: string; b: string; rho: number }[] = []
   const groups = all ? [-1] : [...new Set(layers.map((layer) => layer.block ?? -1))]
   let passes = 0
@@ -119,20 +136,29 @@ export async function benchPredictor(): Promise<void> {
     const layers = network.layers.filter(({ compressible }) => compressible)
     const options = new Map(layers.map((layer) => [layer.name, optionsFor(layer).filter(({ id }) => id !== 'keep')]))
     const subject = { network, dataset, layers, options, samples }
-    const facts = await factsOf(subject)
+    const { facts } = await factsOf(subject)
+    const around = await factsOf(subject, 4)
     const byName = new Map(facts.map((fact) => [fact.name, fact]))
     const bare = facts.map((fact) => ({ ...fact, options: fact.options.map((each) => ({ ...each, measured: null })) }))
     const index = new Map(layers.map((layer, at) => [layer.name, at]))
     const indexed = (found: { a: string; b: string; rho: number }[]): Pair[] =>
       found.map(({ a, b, rho }) => ({ a: index.get(a) ?? 0, b: index.get(b) ?? 0, rho }))
     const inBlocks = await pairsOf(subject, 4, false)
-    const everywhere = layers.length <= 40 ? await pairsOf(subject, 4, true) : null
+    const everywhere = process.env.LATHE_BENCH_PAIRS === 'all' ? await pairsOf(subject, 4, true) : null
 
     const chains = {
       'weight error': createChain(facts, means.slice(0, 1)),
       'output error': createChain(facts, means.slice(1, 2)),
       measured: createChain(facts),
+      around: createChain(around.facts),
     }
+    const aroundBy = new Map(around.facts.map((fact) => [fact.name, fact]))
+    // Every pair is counted from both sides: brought to what the reference as a whole loses.
+    const reference = referenceOf(subject, 4)
+    const counted = around.facts.reduce((sum, fact) => {
+      const option = fact.options.find(({ id }) => id === reference.get(fact.name)?.id)
+      return sum + (option ? (chains.around(fact, option)?.loss ?? 0) : 0)
+    }, 0)
     const untold = (fact: LayerFacts) => bare.find(({ name: own }) => own === fact.name) ?? fact
     const held = { ...dataset, calibrate: dataset.evaluate, fingerprint: `${dataset.fingerprint} evaluate` }
     const referee = await refereeFor({ network, dataset: held, samples: samples * 4, device }, quiet)
@@ -170,6 +196,8 @@ export async function benchPredictor(): Promise<void> {
       note('output error, 3 of the layer measured', sum(lossesBy('output error', same)))
       const additive = lossesBy('measured', same)
       note('additive (measured where it was)', sum(additive))
+      const others = lossesBy('around', (fact) => aroundBy.get(fact.name) ?? fact)
+      note('around 4 bits (all pairs at once)', (sum(others) * around.whole) / counted)
       note('pairwise, layers of a block', pairwiseLoss(additive, indexed(inBlocks.found)))
       if (everywhere) note('pairwise, all layers', pairwiseLoss(additive, indexed(everywhere.found)))
     }

@@ -18,7 +18,7 @@ import { anchorsOf, type Candidate } from './anchors.ts'
 import { refereeAround } from './around.ts'
 import { hessiansFor, type LayerHessians } from './inputs.ts'
 import { type Referee, refereeFor } from './referee.ts'
-import { openStart, openSwap, type Passes, type Start } from './swap.ts'
+import { type Divergence, openStart, openSwap, type Passes, standardErrorOf, type Start } from './swap.ts'
 import { openTrial, type Tried, tryOption } from './tried.ts'
 
 export interface LayerOptions {
@@ -54,7 +54,7 @@ export async function measureSensitivity(args: SensitivityArguments, context: Ta
   )
   const step = countdown(layers, args, context)
   const passes: Passes = { count: 0 }
-  const common = { samples: 0, notices, passes: 0 }
+  const common = { samples: 0, notices, passes: 0, reference: null }
   if (dataset === null || network.graph === null) {
     const measured: LayerLosses[] = []
     for (const layer of layers) {
@@ -74,6 +74,7 @@ export async function measureSensitivity(args: SensitivityArguments, context: Ta
   const groups = layers.map((layer) => [layer])
   const start = await openStart(referee, groups, block, device, passes, heard)
   const measured: LayerLosses[] = []
+  const whole = args.around ? await lossAsItIs(referee, start, device, passes, heard) : null
   let standIns = 0
   for (const [index, layer] of layers.entries()) {
     const { tried, failed } = await tryAll(layer, args, hessians, heard, step)
@@ -84,7 +85,7 @@ export async function measureSensitivity(args: SensitivityArguments, context: Ta
   const more = standIns > 0 ? ', plain options of the same form standing in where inputs are not known' : ''
   const others = args.around ? ' with the others at a reference' : ''
   const source = `measured one layer at a time${others} on ${used} ${dataset.unit}${more}`
-  return { ...common, layers: measured, samples: used, source, passes: passes.count }
+  return { ...common, layers: measured, samples: used, source, passes: passes.count, reference: whole }
 }
 
 interface Place {
@@ -116,11 +117,11 @@ async function measureLayer(
   const losses: Losses = []
   try {
     // Around a reference, losses count from the same network with this layer original.
-    const base = around ? (await swap.loss(new Map([[layer, readMatrix(network, layer)]]))).loss : 0
+    const base = around ? await swap.loss(new Map([[layer, readMatrix(network, layer)]])) : null
     for (const each of tried) {
       const isChosen = chosen.has(each.option.id)
       const run = isChosen ? await swap.loss(new Map([[layer, dequantize(each.matrix)]])) : null
-      const found = run && { ...run, loss: run.loss - base }
+      const found = run && base ? beyond(run, base) : run
       if (found !== null && Number.isNaN(found.loss))
         context.notify(
           `${layer.name}: with ${each.option.id} the network's answers are not finite; it is not planned with.`,
@@ -132,6 +133,30 @@ async function measureLayer(
     await swap.release()
   }
   return losses
+}
+
+/** Loss of the reference itself: nothing is swapped. */
+async function lossAsItIs(
+  referee: Referee,
+  { sites, batches }: Start,
+  device: DeviceId,
+  passes: Passes,
+  context: TaskContext,
+): Promise<number | null> {
+  const [site] = sites
+  if (site === undefined) return null
+  const swap = await openSwap(referee, site, batches, device, passes, context)
+  try {
+    return (await swap.loss(new Map())).loss
+  } finally {
+    await swap.release()
+  }
+}
+
+/** What one run loses beyond another on the same samples. */
+const beyond = (run: Divergence, base: Divergence): Divergence => {
+  const means = run.means.map((value, index) => value - (base.means[index] ?? 0))
+  return { loss: run.loss - base.loss, standardError: standardErrorOf(means), means }
 }
 
 const candidateOf = ({ option, error, outputError }: Tried): Candidate => ({

@@ -19,6 +19,7 @@ const mostFrontierBytes = 2 ** 30
 export interface Divergence {
   loss: number // mean KL(original || changed) over scored rows, nats; NaN where the changed network's answers are not finite
   standardError: number | null // of the mean over the samples; null below two
+  means: readonly number[] // of each sample
 }
 
 export interface Site {
@@ -178,7 +179,7 @@ export async function openSwap(
         means.push(...sampleMeans(kl, batch.size))
       }
       passes.count += share
-      return { loss: rows === 0 ? 0 : clean(sum / rows), standardError: standardErrorOf(means) }
+      return { loss: rows === 0 ? 0 : clean(sum / rows), standardError: standardErrorOf(means), means }
     },
     release: () => session.release(),
   }
@@ -186,7 +187,7 @@ export async function openSwap(
 
 /** Nothing that is judged depends on these weights. */
 const untouched: Swap = {
-  loss: () => Promise.resolve({ loss: 0, standardError: 0 }),
+  loss: () => Promise.resolve({ loss: 0, standardError: 0, means: [] }),
   release: () => Promise.resolve(),
 }
 
@@ -205,7 +206,8 @@ function sampleMeans(kl: ArrayLike<number>, samples: number): number[] {
   return means
 }
 
-function standardErrorOf(means: readonly number[]): number | null {
+/** Of a mean over samples; null below two. */
+export function standardErrorOf(means: readonly number[]): number | null {
   const n = means.length
   if (n < 2) return null
   const mean = means.reduce((sum, value) => sum + value, 0) / n
