@@ -1,15 +1,9 @@
 import type { Follow, Walk } from '../../src-preload/contract/follow.ts'
-import type { Constraints } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { curve } from '../engine/allocate/knapsack.ts'
 import type { Choices } from '../engine/allocate/define.ts'
+import { allows, optionsLeft, type Wishes } from './plan-space.ts'
 import { type PlanLayer, type PlanModel, total, uniformChoice } from './plan-model.ts'
-
-/** What every plan on the way must keep. */
-export interface Kept {
-  locked: Record<string, string>
-  constraints: Pick<Constraints, 'alike' | 'floors' | 'ceilings' | 'keepBlocks'>
-}
 
 interface Group extends Choices {
   members: number[] // layers, by index
@@ -17,16 +11,15 @@ interface Group extends Choices {
 }
 
 /** All that is needed to follow a hand: the plans a budget passes through, and how their losses are predicted. */
-export function followOf(model: PlanModel, kept: Kept): Follow {
-  const keeps = new Set(kept.constraints.keepBlocks)
-  const models = [model, ...model.shorter.filter(({ removed }) => !removed.some((block) => keeps.has(block)))]
+export function followOf(model: PlanModel, wishes: Wishes): Follow {
+  const models = [model, ...model.shorter].filter((each) => each === model || allows(each, wishes))
   const ids = new Map<string, number>()
   const indexOf = (id: string): number => {
     const index = ids.get(id) ?? ids.size
     ids.set(id, index)
     return index
   }
-  const walks = models.map((each) => walkOf(each, kept, indexOf))
+  const walks = models.map((each) => walkOf(each, wishes, indexOf))
   return {
     walks,
     ids: [...ids.keys()],
@@ -37,8 +30,8 @@ export function followOf(model: PlanModel, kept: Kept): Follow {
   }
 }
 
-function walkOf(model: PlanModel, kept: Kept, indexOf: (id: string) => number): Walk {
-  const groups = groupsOf(model, kept)
+function walkOf(model: PlanModel, wishes: Wishes, indexOf: (id: string) => number): Walk {
+  const groups = groupsOf(model, wishes)
   const { layer: group, option, bytes, loss } = curve(groups)
   const at = groups.map(smallest)
   const start = new Array<number>(model.layers.length).fill(0)
@@ -69,17 +62,17 @@ function walkOf(model: PlanModel, kept: Kept, indexOf: (id: string) => number): 
 
 /** Layers that change together, each with the options that its locks, floors and ceilings leave. Names of layers that a
  *  shorter network has no more are passed over. */
-function groupsOf(model: PlanModel, { locked, constraints }: Kept): Group[] {
+function groupsOf(model: PlanModel, wishes: Wishes): Group[] {
   const index = new Map(model.layers.map(({ name }, i) => [name, i]))
   const grouped = new Set<number>()
-  const together = constraints.alike.flatMap((names): number[][] => {
+  const together = wishes.constraints.alike.flatMap((names): number[][] => {
     const members = names.flatMap((name) => index.get(name) ?? []).filter((i) => !grouped.has(i))
     for (const member of members) grouped.add(member)
     return members.length > 0 ? [members] : []
   })
   const alone = model.layers.flatMap((_, i) => (grouped.has(i) ? [] : [[i]]))
   return [...together, ...alone].map((members): Group => {
-    const lists = members.map((i) => allowed(model.layers[i] as PlanLayer, locked, constraints))
+    const lists = members.map((i) => allowed(model.layers[i] as PlanLayer, wishes))
     const [first = new Map<string, number>()] = lists
     const ids = [...first.keys()].filter((id) => lists.every((list) => list.has(id)))
     if (ids.length === 0) throw nothingLeft(members.map((i) => model.layers[i]?.name ?? ''))
@@ -92,19 +85,13 @@ function groupsOf(model: PlanModel, { locked, constraints }: Kept): Group[] {
 }
 
 /** Option id -> its index, of those that may be chosen. */
-function allowed(
-  { name, options }: PlanLayer,
-  locked: Kept['locked'],
-  { floors, ceilings }: Kept['constraints'],
-): Map<string, number> {
-  const lock = locked[name]
-  const [floor, ceiling] = [floors[name] ?? -Infinity, ceilings[name] ?? Infinity]
-  return new Map(
-    options.flatMap(({ id, bits }, i): [string, number][] =>
-      (lock === undefined ? bits >= floor && bits <= ceiling : id === lock) ? [[id, i]] : [],
-    ),
+const allowed = (layer: PlanLayer, { locked, constraints }: Wishes): Map<string, number> =>
+  new Map(
+    optionsLeft(layer, locked[layer.name], constraints).flatMap((i): [string, number][] => {
+      const option = layer.options[i]
+      return option ? [[option.id, i]] : []
+    }),
   )
-}
 
 const nothingLeft = (names: string[]): Fault =>
   new Fault('infeasible', `What is asked of ${names.join(', ')} leaves it no option.`, {
@@ -123,20 +110,23 @@ function smallest({ bytes, loss }: Choices): number {
 
 const predictionPoints = 48
 
-/** The calibrated prediction along the first walk, with the sampling errors of the plans that lie on it. */
+/** The calibrated prediction along the first walk, with the sampling errors of the plans that lie on it, and with what pairs of
+ *  layers lose together, which a walk of single steps leaves out. */
 function predictions(model: PlanModel, walk: Walk, ids: readonly string[]): Follow['predict'] {
   const option = model.layers.map(({ options }) => new Map(options.map(({ id }, i) => [id, i])))
   const choice = Int32Array.from(walk.start, (id, layer) => option[layer]?.get(ids[id] ?? '') ?? 0)
   const points: Follow['predict'] = []
+  let sum = walk.baseLoss + walk.startLoss
   const add = (): void => {
-    const { loss: sum, standardError } = total(model, choice)
-    if (sum > 0) points.push({ sum, ...model.calibration.predict(sum, standardError) })
+    const { loss, standardError } = total(model, choice)
+    if (sum > 0 && loss > 0) points.push({ sum, ...model.calibration.predict(loss, standardError) })
   }
   add()
   const every = Math.max(1, Math.floor(walk.group.length / predictionPoints))
   walk.group.forEach((group, step) => {
     const id = ids[walk.option[step] ?? 0] ?? ''
     for (const layer of walk.groups[group] ?? []) choice[layer] = option[layer]?.get(id) ?? 0
+    sum += walk.loss[step] ?? 0
     if ((step + 1) % every === 0 || step === walk.group.length - 1) add()
   })
   return points.reverse() // sums rising

@@ -44,7 +44,7 @@ export function spacesOf(model: PlanModel, wishes: Wishes): Spaces {
 }
 
 /** Blocks that must stay, and those of layers that a person decided about, are not left out. */
-function allows(model: PlanModel, { locked, constraints }: Wishes): boolean {
+export function allows(model: PlanModel, { locked, constraints }: Wishes): boolean {
   if (model.removed.length > 0 && constraints.only?.includes('depth') === false) return false
   if (constraints.keepBlocks.some((block) => model.removed.includes(block))) return false
   const there = new Set(model.layers.map(({ name }) => name))
@@ -80,7 +80,7 @@ function spaceOf(model: PlanModel, { locked, constraints }: Wishes): Space {
 }
 
 /** Indexes of the options that may be chosen. */
-function optionsLeft({ name, options }: PlanLayer, lock: string | undefined, constraints: Constraints): number[] {
+export function optionsLeft({ name, options }: PlanLayer, lock: string | undefined, constraints: Constraints): number[] {
   if (lock !== undefined) return [options.findIndex(({ id }) => id === lock)]
   const floor = constraints.floors[name] ?? 0
   const ceiling = constraints.ceilings[name] ?? Infinity

@@ -54,7 +54,7 @@ const layers = ['layers.0.q', 'layers.0.down', 'layers.1.q', 'layers.1.down']
 
 test('constraints name layers by a part of their name', () => {
   const asked = { floor: ['down=5'], ceiling: ['layers.0.q=3'], alike: ['.q'], keepBlock: ['1'], maxLoss: 0.1 }
-  expect(constraintsOf(asked, layers)).toEqual({
+  expect(constraintsOf(asked, layers)).toMatchObject({
     floors: { 'layers.0.down': 5, 'layers.1.down': 5 },
     ceilings: { 'layers.0.q': 3 },
     alike: [['layers.0.q', 'layers.1.q']],
