@@ -207,7 +207,7 @@ export const activationSparsity = defineScore({
   cite: 'Luo et al. 2024, Sparsing Law: Towards Large Language Models with Greater Activation Sparsity, section 3; density: Runwal et al. 2024, From PEFT to DEFT, section 3',
   formula: '1 - max share of |x| <= t with exp(L(t) - L(0)) - 1 <= p / 100',
   cost: 'layers x (steps + 2) runs of the calibration samples, from the layer’s block on',
-  needs: ['activations', 'labels'],
+  needs: ['activations'],
   version: 1,
   params,
   per: () => 'layer',

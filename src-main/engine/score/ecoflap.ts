@@ -7,7 +7,7 @@
 // mean square does. h is epsilon times the root mean square of the layer's weights, so that small weights get small steps.
 // L is the cross-entropy on calibration data, of its labels or, without labels, of the network's own answers. Each draw is
 // made on one batch, in turn. parts.sparsity: the layer's share of zeros when all together have the asked one (ratios.ts).
-// Cost: 2 x perturbations x layers runs of one batch, from the layer's block on. Needs weights, activations and labels.
+// Cost: 2 x perturbations x layers runs of one batch, from the layer's block on. Needs weights and activations; labels only help.
 import { z } from 'zod'
 import { readFloat32, weightReader } from '../checkpoint/weights.ts'
 import type { Layer, Network } from '../checkpoint/network.ts'
@@ -107,7 +107,7 @@ export const ecoflap = defineScore({
   cite: 'Sung, Yoon & Bansal 2024, ECoFLaP: Efficient Coarse-to-Fine Layer-Wise Pruning for Vision-Language Models, section 3.3',
   formula: 'sqrt(mean ((L(W + h z) - L(W - h z)) / 2h)^2), z ~ N(0, I)',
   cost: '2 x perturbations x layers runs of one batch, from the layer’s block on',
-  needs: ['weights', 'activations', 'labels'],
+  needs: ['weights', 'activations'],
   version: 1,
   params,
   per: () => 'layer',
