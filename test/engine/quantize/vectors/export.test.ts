@@ -20,6 +20,7 @@ const uses: [name: string, use: MethodUse, choose: (option: Option) => boolean, 
   ['lr2vq 1', { method: 'lr2vq', parameters: {} }, ({ bits }) => bits === 1, true],
   ['sidecar', { method: 'sidecar', parameters: { rank: 1 } }, ({ bits }) => bits === 3, true],
   ['sidecar, affine, float16', { method: 'sidecar', parameters: { rank: 2, symmetric: false, factors: 'float16' } }, ({ bits }) => bits === 2, true], // prettier-ignore
+  ['sidecar, int4', { method: 'sidecar', parameters: { rank: 1, factors: 'int4' } }, ({ bits }) => bits === 4, true],
   ['bipft', { method: 'bipft', parameters: {} }, ({ id }) => id === 'bipft-r4', true],
   ['pvq', { method: 'pvq', parameters: {} }, ({ bits }) => bits === 3.25, false],
 ]

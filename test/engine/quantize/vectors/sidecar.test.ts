@@ -35,7 +35,7 @@ function lowRankPlus(rows: number, cols: number, seed: number): WeightMatrix {
 test('a correction of rank r takes what is of rank r; more rank never loses, in the metric', async () => {
   const hessian = await sampleHessian(64, 1)
   const { data: error } = gaussianMatrix(48, 64, 2)
-  const left = async (rank: number, type: 'int8' | 'float16') => {
+  const left = async (rank: number, type: 'int8' | 'int4' | 'float16') => {
     const { values } = await fitFactors(error, { rows: 48, cols: 64, rank, type }, hessian, {})
     const rest = error.map((x, i) => x - (values[i] ?? 0))
     return quadratic(rest, 48, hessian)
@@ -46,6 +46,7 @@ test('a correction of rank r takes what is of rank r; more rank never loses, in 
     const own = await left(rank, 'float16')
     expect(own).toBeLessThan(before)
     expect(await left(rank, 'int8')).toBeLessThan(own + 0.01 * whole)
+    expect(await left(rank, 'int4')).toBeLessThan(own + 0.1 * whole)
     before = own
   }
   expect(before).toBeLessThan(1e-5 * whole)
