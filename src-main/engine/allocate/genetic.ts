@@ -9,17 +9,16 @@
 import { z } from 'zod'
 import { fitAccuracy } from './accuracy.ts'
 import { type Allocation, defineAllocator, type Problem } from './define.ts'
-import { excessOf, Individual } from './individual.ts'
+import { excessOf, Individual, neighboursOf } from './individual.ts'
 import { prepareKnapsack } from './knapsack.ts'
 import { allocationOf, type Bound, bounds, checkProblem, infeasible, type Totals } from './limits.ts'
 import { lowered } from './pairwise.ts'
+import { balancedChoice, pricedChoices, quantityOf } from './priced.ts'
 import { numbers } from './random.ts'
 
 const PATIENCE = 25 // generations without a better one
 
 type Numbers = ReturnType<typeof numbers>
-type Quantity = 'bytes' | 'loss' | 'seconds'
-const quantityOf: Record<Bound, Quantity> = { maxBytes: 'bytes', maxLoss: 'loss', maxSeconds: 'seconds' }
 
 const params = z.object({
   population: z.int().min(8).max(1000).default(48).describe('Recipes alive at a time'),
@@ -34,13 +33,9 @@ const params = z.object({
 
 /** The best found for a problem. `loss` is as predicted by what the samples taught. */
 async function evolve(problem: Problem, settings: z.output<typeof params>): Promise<Allocation> {
-  const { layers, pairs = [], objective, seed = 1 } = problem
+  const { layers, objective, seed = 1 } = problem
   const draw = numbers(seed)
-  const around = layers.map((): { other: number; rho: number }[] => [])
-  for (const { a, b, rho } of pairs) {
-    around[a]?.push({ other: b, rho })
-    around[b]?.push({ other: a, rho })
-  }
+  const around = neighboursOf(problem)
   const learned = fitAccuracy(problem, settings.samples, seed)
   const corrects = learned.error < learned.errorBefore
   const born = (choice: Int32Array): Rated => {
@@ -51,7 +46,9 @@ async function evolve(problem: Problem, settings: z.output<typeof params>): Prom
     const judged = corrects ? { ...totals, loss: learned.predict(choice) } : totals
     return { choice, totals: judged, excess: excessOf(judged, problem), value: judged[objective] }
   }
-  let population = pricedChoices(problem, settings.population, draw).map(born).sort(better)
+  const balanced = balancedChoice(problem)
+  const priced = pricedChoices(problem, settings.population, Math.max(1, settings.population >> 2), draw)
+  let population = [...(balanced ? [balanced] : []), ...priced].map(born).sort(better)
   const parents = Math.max(2, Math.floor(settings.population / 4))
   let [bestValue, since] = [Infinity, 0]
   for (let generation = 0; generation < settings.generations && since < PATIENCE; generation++) {
@@ -98,59 +95,6 @@ function crossed(one: Int32Array, two: Int32Array, { below }: Numbers): Int32Arr
   const [from, to] = [below(one.length), below(one.length)].sort((a, b) => a - b)
   child.set(two.subarray(from, (to ?? 0) + 1), from)
   return child
-}
-
-/** Each layer's least  objective x noise + price x (a random mix of the limited quantities, each as a share of its limit),
- *  at the smallest price that keeps to the limits. */
-function pricedChoices({ layers, objective, ...problem }: Problem, count: number, draw: Numbers): Int32Array[] {
-  const limited = bounds.filter((bound) => (problem[bound] ?? Infinity) < Infinity && quantityOf[bound] !== objective)
-  const most = (quantity: Quantity) =>
-    layers.reduce((sum, layer) => sum + Math.max(0, ...(layer[quantity] ?? [])), 0) || 1
-  const scales = limited.map((bound) => most(quantityOf[bound]))
-  return Array.from({ length: count }, (_, k) => {
-    // A quarter undisturbed, their mixes spread evenly: where two limits bind, one of these comes near the right one.
-    const plain = Math.max(1, count >> 2)
-    const noise = k < plain ? 0 : 0.5 * draw.next() ** 2
-    const even = (k + 0.5) / plain
-    const share = (i: number): number =>
-      limited.length === 1 ? 1 : k >= plain ? draw.next() : i === 0 ? even : 1 - even
-    const mix = limited.map((_, i) => share(i) / (scales[i] ?? 1))
-    const values = layers.map((layer) => layer[objective].map((value) => value * Math.exp(noise * draw.normal())))
-    const sizes = layers.map((layer) =>
-      layer.bytes.map((_, o) =>
-        limited.reduce((sum, bound, i) => sum + (mix[i] ?? 0) * (layer[quantityOf[bound]]?.[o] ?? 0), 0),
-      ),
-    )
-    const at = (price: number): Int32Array =>
-      Int32Array.from(layers, (_, i) => {
-        let [best, least] = [0, Infinity]
-        values[i]?.forEach((value, o) => {
-          const cost = value + price * (sizes[i]?.[o] ?? 0)
-          if (cost < least) [best, least] = [o, cost]
-        })
-        return best
-      })
-    const fits = (price: number) => excessOf(additive(layers, at(price)), { objective, ...problem }) === 0
-    if (limited.length === 0 || fits(0)) return at(0)
-    let [low, high] = [1e-9 * most(objective), 1e9 * most(objective)]
-    for (let half = 0; half < 40; half++) {
-      const middle = Math.sqrt(low) * Math.sqrt(high)
-      if (fits(middle)) high = middle
-      else low = middle
-    }
-    return at(high)
-  })
-}
-
-function additive(layers: Problem['layers'], choice: Int32Array): Totals {
-  const totals = { bytes: 0, loss: 0, seconds: 0 }
-  layers.forEach(({ bytes, loss, seconds }, i) => {
-    const option = choice[i] ?? 0
-    totals.bytes += bytes[option] ?? 0
-    totals.loss += loss[option] ?? 0
-    totals.seconds += seconds?.[option] ?? 0
-  })
-  return totals
 }
 
 /** To the linear bound of the size limit alone. */

@@ -11,14 +11,26 @@ export const excessOf = (
 const over = (value: number, limit: number): number =>
   value > limit ? (value - limit) / Math.max(Math.abs(limit), Number.MIN_VALUE) : 0
 
+export type Neighbours = readonly { other: number; rho: number }[][]
+
+/** For each layer the others that its error meets. */
+export function neighboursOf({ layers, pairs = [] }: Pick<Problem, 'layers' | 'pairs'>): Neighbours {
+  const around = layers.map((): { other: number; rho: number }[] => [])
+  for (const { a, b, rho } of pairs) {
+    around[a]?.push({ other: b, rho })
+    around[b]?.push({ other: a, rho })
+  }
+  return around
+}
+
 /** A choice that is changed one layer at a time, with its totals kept along. */
 export class Individual {
   readonly choice: Int32Array
   totals: Totals
   private readonly problem: Problem
-  private readonly around: readonly { other: number; rho: number }[][]
+  private readonly around: Neighbours
 
-  constructor(problem: Problem, around: readonly { other: number; rho: number }[][], choice: Int32Array) {
+  constructor(problem: Problem, around: Neighbours, choice: Int32Array) {
     this.problem = problem
     this.around = around
     this.choice = choice

@@ -9,11 +9,12 @@ import { z } from 'zod'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { type Allocation, type Choices, defineAllocator, type Problem } from './define.ts'
 import { solveProgram } from './highs.ts'
+import { excessOf, Individual, neighboursOf } from './individual.ts'
 import { type Knapsack, prepareKnapsack } from './knapsack.ts'
 import { allocationOf, type Bound, bounds, checkProblem, infeasible, type Totals, totalsOf } from './limits.ts'
-import { buildProgram, of, productsOf, type Quantity, type Task } from './program.ts'
-
-const quantityOf: Record<Bound, Quantity> = { maxBytes: 'bytes', maxLoss: 'loss', maxSeconds: 'seconds' }
+import { buildProgram, of, productsOf, type Task } from './program.ts'
+import { balancedChoice, pricedChoices, type Quantity, quantityOf } from './priced.ts'
+import { numbers } from './random.ts'
 
 /** Products of options in pairs, above which the linear form is too large to end in useful time. */
 const MOST_PRODUCTS = 20_000
@@ -26,7 +27,7 @@ interface Settings {
 
 /** The best choice for a task, or null where none keeps to its limits. */
 async function best(task: Task, settings: Settings): Promise<Allocation | null> {
-  const begin = beginning(task)
+  const begin = beginning(task, settings.seed)
   const kept = reduce(task, begin)
   if (kept === null) return null
   const reduced = { ...task, layers: kept.map(({ choices }) => choices) }
@@ -119,15 +120,38 @@ const eachLimit = ({ limits }: Task): (Quantity | null)[] => {
   return limited.length > 0 ? limited : [null]
 }
 
-/** A choice that keeps to all limits, where what one limit alone would choose happens to. */
-function beginning(task: Task): Int32Array | null {
+const STARTS = 12
+
+/** A choice that keeps to all limits: what one limit alone would choose, where that happens to, or the best at a price of
+ *  each limited quantity, filled up. The better it is, the more the solver can rule out. */
+function beginning(task: Task, seed: number): Int32Array | null {
   let found: Int32Array | null = null
+  const value = (candidate: Int32Array) => totalsOf(task, candidate)[task.minimise] ?? 0
+  const consider = (candidate: Int32Array): void => {
+    if (violations(task, candidate).length === 0 && (found === null || value(candidate) < value(found)))
+      found = candidate
+  }
   for (const limited of eachLimit(task)) {
     const { knapsack, room } = withOne(task, limited)
     if (knapsack.smallestBytes > room) continue
-    const { choice } = knapsack.solve(room, 1e5)
-    const value = (candidate: Int32Array) => totalsOf(task, candidate)[task.minimise] ?? 0
-    if (violations(task, choice).length === 0 && (found === null || value(choice) < value(found))) found = choice
+    consider(knapsack.solve(room, 1e5).choice)
+  }
+  const { layers, pairs, minimise: objective, limits } = task
+  if (objective === 'seconds' || Object.keys(limits).length < 2) return found
+  const { bytes: maxBytes, loss: maxLoss, seconds: maxSeconds } = limits
+  const problem: Problem = {
+    ...{ layers, pairs, objective },
+    ...(maxBytes !== undefined && { maxBytes }),
+    ...(maxLoss !== undefined && { maxLoss }),
+    ...(maxSeconds !== undefined && { maxSeconds }),
+  }
+  const draw = numbers(seed)
+  const around = neighboursOf(problem)
+  const balanced = balancedChoice(problem)
+  for (const choice of [...(balanced ? [balanced] : []), ...pricedChoices(problem, STARTS, STARTS, draw)]) {
+    const individual = new Individual(problem, around, choice)
+    if (excessOf(individual.totals, problem) === 0) individual.fill(draw, 4 * layers.length)
+    consider(individual.choice)
   }
   return found
 }

@@ -1,8 +1,7 @@
 import type { Choices, Pair, Problem } from './define.ts'
 import type { Program } from './highs.ts'
 import { pairLoss } from './limits.ts'
-
-export type Quantity = 'bytes' | 'loss' | 'seconds'
+import type { Quantity } from './priced.ts'
 
 /** What to make least, and what to keep below which value. */
 export interface Task {
