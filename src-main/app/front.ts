@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Budget, noConstraints, type Recipe, recipeSchema } from '../../src-preload/contract/plan.ts'
+import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Handlers } from '../../src-preload/contract/server.ts'
 import type { Prepare, Unit, Work } from '../jobs/work.ts'
 import { recipeId } from '../store/recipes.ts'
@@ -51,11 +52,15 @@ async function recipesOf(
   const [narrowest = 1] = (await planModel(context, context.projects.get(project))).widths
   for (const asked of budgets) {
     const budget = 'bits' in asked ? { bits: Math.max(asked.bits, narrowest) } : asked
-    for (const flat of uniform ? [false, true] : [false]) {
-      const bounds = { locked: {}, constraints: noConstraints, allocator: null }
-      const { recipe } = await solve({ project, budget, uniform: flat, ...bounds }, caller)
-      recipes.set(recipeId(recipe), recipe)
-    }
+    const bounds = { locked: {}, constraints: noConstraints, allocator: null }
+    for (const flat of uniform ? [false, true] : [false])
+      try {
+        const { recipe } = await solve({ project, budget, uniform: flat, ...bounds }, caller)
+        recipes.set(recipeId(recipe), recipe)
+      } catch (error) {
+        // Zeros, low ranks and blocks left out fit where no single width does.
+        if (!flat || !(error instanceof Fault) || error.code !== 'infeasible') throw error
+      }
   }
   return [...recipes.values()]
 }
