@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isWeighted, methodsSchema, type Option } from '../../src-preload/contract/plan.ts'
+import { isWeighted, type Methods, methodsSchema, type Option } from '../../src-preload/contract/plan.ts'
 import type { Handlers } from '../../src-preload/contract/server.ts'
 import type { Prepare, Unit } from '../jobs/work.ts'
 import { listOptions, saveOption } from '../store/options.ts'
@@ -8,6 +8,7 @@ import type { TaskArguments, TaskResult } from '../engine/protocol.ts'
 import { aroundUnits } from './around-units.ts'
 import { loadCandidates } from './candidates.ts'
 import type { AppContext } from './context.ts'
+import { depthUnits } from './depth-units.ts'
 import { importanceUnit } from './importance-unit.ts'
 import { latencyUnits } from './latency-units.ts'
 import { dataIdentity } from './recipe-data.ts'
@@ -16,6 +17,7 @@ import { optionsUnder } from './offered.ts'
 import { readTried, saveTried } from './option-errors.ts'
 import { pairUnits } from './pair-units.ts'
 import { canWeigh, planFormat, requireFormat } from './plan-format.ts'
+import { depthOf } from './plan-model.ts'
 import { checkpointPath, dataReference, type OpenProject, type Subject, subjectOf } from './projects.ts'
 import { announce } from './snapshot.ts'
 import { startJob, verifiedSubject } from './work.ts'
@@ -81,7 +83,7 @@ export async function sensitivityUnits(
     ...(args.pairs ? aroundUnits(context, project, measurement, importance) : []),
     ...(args.pairs ? pairUnits(project, measurement, importance) : []),
     ...(args.latency ? latencyUnits(project, measurement, format) : []),
-    // Units of other things that plans choose from (blocks left out, latency) belong here.
+    ...removalUnits(project, measurement, args.methods ?? subject.row.methods),
   ]
   // The importance is only wanted where something is left to be measured with it.
   const first = importance && {
@@ -93,6 +95,12 @@ export async function sensitivityUnits(
     },
   }
   return { units: [...(first ? [first] : []), ...blocks], notices }
+}
+
+/** Where depth is a lever: what leaving blocks out costs. */
+function removalUnits(project: OpenProject, measurement: Measurement, methods: Methods): Unit[] {
+  const { subject, checkpoint, reference: data, samples } = measurement
+  return data === null ? [] : depthUnits(project, { subject, checkpoint, data, samples, most: depthOf(methods) })
 }
 
 async function measurementOf(
