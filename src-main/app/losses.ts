@@ -77,7 +77,7 @@ interface Known {
 }
 
 /** Everything that was measured on this checkpoint and its data, by layer. */
-function factsOf(project: OpenProject, subject: Subject): Known {
+function factsOf(project: OpenProject, subject: Subject, wanted: 'alone' | 'around'): Known {
   const db = project.store.read
   const { checkpoint } = subject.row
   const { summary } = subject.checkpoint
@@ -102,7 +102,8 @@ function factsOf(project: OpenProject, subject: Subject): Known {
       if (isBroken) broken.add(keyOf(layer, id))
     }
   // Around a reference where that was measured in all layers: there, losses hold what layers do to each other.
-  const around = subject.data === '' ? new Map<string, Around>() : readAround(project, subject)
+  const isAsked = wanted === 'around' && subject.data !== ''
+  const around = isAsked ? readAround(project, subject) : new Map<string, Around>()
   const measuredLayers = new Set(run.flatMap(({ layer }) => (layer === '' ? [] : [layer])))
   const isAround = measuredLayers.size > 0 && [...measuredLayers].every((layer) => around.has(layer))
   for (const row of run) {
@@ -118,13 +119,10 @@ function factsOf(project: OpenProject, subject: Subject): Known {
     around: isAround ? around : null,
     layers,
     broken,
-    source: sourceOf((run.find(({ layer }) => layer !== '') ?? weightOnly[0])?.source ?? null, isAround),
+    source: (run.find(({ layer }) => layer !== '') ?? weightOnly[0])?.source ?? null,
     samples: Number.isFinite(samples) ? samples : 0,
   }
 }
-
-const sourceOf = (source: string | null, isAround: boolean): string | null =>
-  source === null || !isAround ? source : `${source}, the other layers at about 4 bits`
 
 const measurementOf = ({
   loss,
@@ -142,9 +140,9 @@ function kindOf(method: string): string {
 
 /** Losses of all options, each by the best means there is for it (engine/predict). `keep` costs nothing. */
 export function readLosses(project: OpenProject, subject: Subject): Losses {
-  const { layers, broken, source, samples, around } = factsOf(project, subject)
+  const { layers, broken, source, samples } = factsOf(project, subject, 'alone')
   const tell = createChain([...layers.values()])
-  const scale = around === null ? 1 : aroundScale(around, layers, tell)
+  const tellAround = aroundChain(project, subject)
   const anyRun = [...layers.values()].some(({ options }) => options.some((option) => option.measured !== null))
   const isRun = new Map(
     [...layers].map(([name, { options }]) => [name, options.some((option) => option.measured !== null)]),
@@ -164,9 +162,17 @@ export function readLosses(project: OpenProject, subject: Subject): Losses {
     if (told === null) return null
     const { loss, standardError, deviation, means } = told
     const isMeasured = subject.data !== '' && measured.has(keyOf(layer, id))
-    const isScaled = means === 'weight-error' ? 1 : scale
-    const expected = { loss: positive(loss * isScaled), standardError: positive(standardError * isScaled) }
-    return { ...expected, deviation, measured: isMeasured, means }
+    // Alone and among rounded layers: each is right in its part of the front, and their mean is off least over all of it.
+    const other = means === 'weight-error' ? null : (tellAround?.(layer, id) ?? null)
+    const expected = {
+      loss: other === null ? loss : (loss + other.loss) / 2,
+      standardError: other === null ? standardError : (standardError + other.standardError) / 2,
+    }
+    return {
+      loss: positive(expected.loss),
+      standardError: positive(expected.standardError),
+      ...{ deviation, measured: isMeasured, means },
+    }
   }
   const assumed = (layer: string, option: LossOption): OptionLoss => {
     const facts = layers.get(layer) ?? { name: layer, share: 0, options: [] }
@@ -185,28 +191,43 @@ export function readLosses(project: OpenProject, subject: Subject): Losses {
       if (twin && twin.means !== 'weight-error') return { ...twin, measured: false }
       return own ?? twin ?? assumed(layer, option)
     },
-    source: source ?? 'assumed: four times less error with each bit, the same in every layer (nothing measured yet)',
+    source:
+      sourceOf(source, tellAround !== null) ??
+      'assumed: four times less error with each bit, the same in every layer (nothing measured yet)',
     priorDeviation: anyRun ? Math.log(2) / 1.96 : Math.log(100) / 1.96,
     measured,
     samples,
   }
 }
 
-/** Around a reference every pair of layers is counted from both sides: losses are brought to what the reference as a whole
- *  was measured to lose. */
-function aroundScale(
-  around: ReadonlyMap<string, Around>,
-  layers: Known['layers'],
-  tell: ReturnType<typeof createChain>,
-): number {
+const sourceOf = (source: string | null, isAround: boolean): string | null =>
+  source === null || !isAround ? source : `${source}, by itself and with the other layers at about 4 bits`
+
+/** Losses with the other layers at a reference; null where that was not measured in all layers. Around a reference every pair
+ *  of layers is counted from both sides: losses are brought to what the reference as a whole was measured to lose. */
+function aroundChain(
+  project: OpenProject,
+  subject: Subject,
+): ((layer: string, option: string) => { loss: number; standardError: number } | null) | null {
+  const { around, layers } = factsOf(project, subject, 'around')
+  if (around === null) return null
+  const tell = createChain([...layers.values()])
+  const tellOf = (layer: string, id: string) => {
+    const facts = layers.get(layer)
+    const option = facts?.byId.get(id)
+    const told = facts && option ? tell(facts, option) : null
+    return told === null || told.means === 'weight-error' ? null : told
+  }
   let [sum, whole] = [0, 0]
-  for (const [name, { option, whole: measured }] of around) {
-    const facts = layers.get(name)
-    const reference = facts?.byId.get(option)
-    sum += (facts && reference ? tell(facts, reference)?.loss : 0) ?? 0
+  for (const [layer, { option, whole: measured }] of around) {
+    sum += tellOf(layer, option)?.loss ?? 0
     whole = Math.max(whole, measured)
   }
-  return sum > 0 && whole > 0 ? Math.min(10, Math.max(0.1, whole / sum)) : 1
+  const scale = sum > 0 && whole > 0 ? Math.min(10, Math.max(0.1, whole / sum)) : 1
+  return (layer, option) => {
+    const told = tellOf(layer, option)
+    return told && { loss: scale * told.loss, standardError: scale * told.standardError }
+  }
 }
 
 const isKnown = ({ measured, outputError, error }: OptionFacts, layerIsRun: boolean): boolean =>

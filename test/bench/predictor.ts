@@ -197,7 +197,9 @@ export async function benchPredictor(): Promise<void> {
       const additive = lossesBy('measured', same)
       note('additive (measured where it was)', sum(additive))
       const others = lossesBy('around', (fact) => aroundBy.get(fact.name) ?? fact)
-      note('around 4 bits (all pairs at once)', (sum(others) * around.whole) / counted)
+      const scaled = (sum(others) * around.whole) / counted
+      note('around 4 bits (all pairs at once)', scaled)
+      note('mean of alone and around', (sum(additive) + scaled) / 2)
       note('pairwise, layers of a block', pairwiseLoss(additive, indexed(inBlocks.found)))
       if (everywhere) note('pairwise, all layers', pairwiseLoss(additive, indexed(everywhere.found)))
     }
