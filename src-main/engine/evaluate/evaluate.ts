@@ -192,6 +192,7 @@ export async function evaluateNetwork(args: EvaluateArguments, context: TaskCont
   const known = compared && Array.from({ length: batches }, (_, index) => cache.get(index)).every(Boolean)
   const sides = await openSides(args, known, notify)
   const gathering = new Gathering()
+  const classes = new Set<number>() // the first two that are to be told
   try {
     let index = 0
     for await (const batch of data.batches({ batchSize, limit: samples })) {
@@ -205,10 +206,13 @@ export async function evaluateNetwork(args: EvaluateArguments, context: TaskCont
         if (!kept) cache.put(index, original)
       }
       await judgeBatch(gathering, sides, batch, candidate.values, original, before)
+      for (const target of batch.targets ?? []) if (target >= 0 && classes.size < 2) classes.add(target)
       index++
       const done = gathering.samples
       context.progress({ fraction: done / samples, step: `${done} of ${samples} ${unit}` })
     }
+    const isOneClass = classes.size === 1 && gathering.samples > 1 && scoredUnit(network) === 'sample'
+    if (isOneClass) notify(`All ${samples} evaluation samples are of one class: accuracy says little here.`)
     const rows = gathering.rows.length > 0 ? joinRows(gathering.rows) : null
     if (rows) refuseBroken(rows, network.name)
     const measured: Measured = {
