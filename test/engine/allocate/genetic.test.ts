@@ -3,9 +3,11 @@ import { fitAccuracy } from '../../../src-main/engine/allocate/accuracy.ts'
 import type { Problem } from '../../../src-main/engine/allocate/define.ts'
 import { enumerate } from '../../../src-main/engine/allocate/enumerate.ref.ts'
 import { genetic } from '../../../src-main/engine/allocate/genetic.ts'
+import { Individual, neighboursOf } from '../../../src-main/engine/allocate/individual.ts'
 import { integerProgram } from '../../../src-main/engine/allocate/integer-program.ts'
 import { prepareKnapsack } from '../../../src-main/engine/allocate/knapsack.ts'
 import { totalsOf, within } from '../../../src-main/engine/allocate/limits.ts'
+import { numbers } from '../../../src-main/engine/allocate/random.ts'
 import { gaussian, uniform } from '../kernels/random.ts'
 import { realisticInstance } from './instances.ts'
 import { choices, largest, smallest, smallProblem, sum } from './problems.ts'
@@ -143,4 +145,28 @@ test('nothing to learn, nothing learned; samples that do not fit are named', () 
   )
   expect(() => fitAccuracy({ layers }, [{ choice: [1], loss: 1 }], 1)).toThrow('Measured recipe 0')
   expect(() => fitAccuracy({ layers: [choices([[1, 1]])] }, [{ choice: [0], loss: NaN }], 1)).toThrow('loss NaN')
+})
+
+test('a choice outside the limits is repaired into them, its totals kept along (seed 4)', () => {
+  const { layers, pairs } = smallProblem(4, { layers: 30, options: 6, pairs: 20 })
+  const all = layers.map((layer) => layer.seconds ?? new Float64Array())
+  const problem: Problem = {
+    ...{ layers, pairs, objective: 'loss' },
+    maxBytes: smallest(layers) + 0.3 * (largest(layers) - smallest(layers)),
+    maxSeconds: 0.5 * (sum(all.map((s) => Math.min(...s))) + sum(all.map((s) => Math.max(...s)))),
+  }
+  const worst = Int32Array.from(layers, ({ bytes }) => bytes.indexOf(Math.max(...bytes)))
+  const individual = new Individual(problem, neighboursOf(problem), worst)
+  expect(within(individual.totals, problem)).toBe(false)
+  const draw = numbers(4)
+  individual.repair(draw)
+  expect(within(individual.totals, problem)).toBe(true)
+  const repaired = individual.totals.loss
+  individual.fill(draw, 200)
+  expect(individual.totals.loss).toBeLessThan(repaired)
+  const kept = { ...individual.totals }
+  const { bytes, loss, seconds } = individual.settle().totals
+  expect([bytes, loss, seconds]).toEqual(
+    [kept.bytes, kept.loss, kept.seconds].map((value) => expect.closeTo(value ?? NaN, 9)),
+  )
 })
