@@ -4,7 +4,6 @@ import { listOptions, type OptionRow } from '../store/options.ts'
 import { createChain } from '../engine/predict/chain.ts'
 import type { LayerFacts, OptionFacts } from '../engine/predict/define.ts'
 import { compressorOf } from '../engine/quantize/compressors.ts'
-import { type Around, readAround } from './around-units.ts'
 import { type Candidates, knownCandidates, shapeOf } from './candidates.ts'
 import { optionsUnder } from './offered.ts'
 import { readTried } from './option-errors.ts'
@@ -69,7 +68,6 @@ function within(t: number): number {
 }
 
 interface Known {
-  around: ReadonlyMap<string, Around> | null // where these were taken
   layers: Map<string, LayerFacts & { byId: Map<string, OptionFacts> }>
   broken: Set<string>
   source: string | null
@@ -77,7 +75,7 @@ interface Known {
 }
 
 /** Everything that was measured on this checkpoint and its data, by layer. */
-function factsOf(project: OpenProject, subject: Subject, wanted: 'alone' | 'around'): Known {
+function factsOf(project: OpenProject, subject: Subject): Known {
   const db = project.store.read
   const { checkpoint } = subject.row
   const { summary } = subject.checkpoint
@@ -101,22 +99,10 @@ function factsOf(project: OpenProject, subject: Subject, wanted: 'alone' | 'arou
       note(layer, id, { kind: kindOf(method), error, outputError })
       if (isBroken) broken.add(keyOf(layer, id))
     }
-  // Around a reference where that was measured in all layers: there, losses hold what layers do to each other.
-  const isAsked = wanted === 'around' && subject.data !== ''
-  const around = isAsked ? readAround(project, subject) : new Map<string, Around>()
-  const measuredLayers = new Set(run.flatMap(({ layer }) => (layer === '' ? [] : [layer])))
-  const isAround = measuredLayers.size > 0 && [...measuredLayers].every((layer) => around.has(layer))
-  for (const row of run) {
-    const found = isAround ? around.get(row.layer)?.losses[row.option] : undefined
-    const measured = measurementOf(found ? { ...row, ...found } : row)
-    // A difference within its own sampling error says nothing: the option is told from the others of its layer.
-    const isTold = isAround && (!found || found.loss <= found.standardError)
-    note(row.layer, row.option, { error: row.error, measured: isTold ? null : measured })
-  }
+  for (const row of run) note(row.layer, row.option, { error: row.error, measured: measurementOf(row) })
   for (const facts of layers.values()) facts.options = [...facts.byId.values()]
   const samples = Math.min(...run.map((row) => row.samples))
   return {
-    around: isAround ? around : null,
     layers,
     broken,
     source: (run.find(({ layer }) => layer !== '') ?? weightOnly[0])?.source ?? null,
@@ -124,10 +110,7 @@ function factsOf(project: OpenProject, subject: Subject, wanted: 'alone' | 'arou
   }
 }
 
-const measurementOf = ({
-  loss,
-  standardError,
-}: Pick<OptionRow, 'loss' | 'standardError'>): OptionFacts['measured'] => ({
+const measurementOf = ({ loss, standardError }: OptionRow): OptionFacts['measured'] => ({
   loss: positive(loss),
   standardError: positive(standardError ?? 0),
 })
@@ -140,9 +123,8 @@ function kindOf(method: string): string {
 
 /** Losses of all options, each by the best means there is for it (engine/predict). `keep` costs nothing. */
 export function readLosses(project: OpenProject, subject: Subject): Losses {
-  const { layers, broken, source, samples } = factsOf(project, subject, 'alone')
+  const { layers, broken, source, samples } = factsOf(project, subject)
   const tell = createChain([...layers.values()])
-  const tellAround = aroundChain(project, subject)
   const anyRun = [...layers.values()].some(({ options }) => options.some((option) => option.measured !== null))
   const isRun = new Map(
     [...layers].map(([name, { options }]) => [name, options.some((option) => option.measured !== null)]),
@@ -162,17 +144,7 @@ export function readLosses(project: OpenProject, subject: Subject): Losses {
     if (told === null) return null
     const { loss, standardError, deviation, means } = told
     const isMeasured = subject.data !== '' && measured.has(keyOf(layer, id))
-    // Alone and among rounded layers: each is right in its part of the front, and their mean is off least over all of it.
-    const other = means === 'weight-error' ? null : (tellAround?.(layer, id) ?? null)
-    const expected = {
-      loss: other === null ? loss : (loss + other.loss) / 2,
-      standardError: other === null ? standardError : (standardError + other.standardError) / 2,
-    }
-    return {
-      loss: positive(expected.loss),
-      standardError: positive(expected.standardError),
-      ...{ deviation, measured: isMeasured, means },
-    }
+    return { loss: positive(loss), standardError: positive(standardError), deviation, measured: isMeasured, means }
   }
   const assumed = (layer: string, option: LossOption): OptionLoss => {
     const facts = layers.get(layer) ?? { name: layer, share: 0, options: [] }
@@ -191,42 +163,10 @@ export function readLosses(project: OpenProject, subject: Subject): Losses {
       if (twin && twin.means !== 'weight-error') return { ...twin, measured: false }
       return own ?? twin ?? assumed(layer, option)
     },
-    source:
-      sourceOf(source, tellAround !== null) ??
-      'assumed: four times less error with each bit, the same in every layer (nothing measured yet)',
+    source: source ?? 'assumed: four times less error with each bit, the same in every layer (nothing measured yet)',
     priorDeviation: anyRun ? Math.log(2) / 1.96 : Math.log(100) / 1.96,
     measured,
     samples,
-  }
-}
-
-const sourceOf = (source: string | null, isAround: boolean): string | null =>
-  source === null || !isAround ? source : `${source}, by itself and with the other layers at about 4 bits`
-
-/** Losses with the other layers at a reference; null where that was not measured in all layers. Around a reference every pair
- *  of layers is counted from both sides: losses are brought to what the reference as a whole was measured to lose. */
-function aroundChain(
-  project: OpenProject,
-  subject: Subject,
-): ((layer: string, option: string) => { loss: number; standardError: number } | null) | null {
-  const { around, layers } = factsOf(project, subject, 'around')
-  if (around === null) return null
-  const tell = createChain([...layers.values()])
-  const tellOf = (layer: string, id: string) => {
-    const facts = layers.get(layer)
-    const option = facts?.byId.get(id)
-    const told = facts && option ? tell(facts, option) : null
-    return told === null || told.means === 'weight-error' ? null : told
-  }
-  let [sum, whole] = [0, 0]
-  for (const [layer, { option, whole: measured }] of around) {
-    sum += tellOf(layer, option)?.loss ?? 0
-    whole = Math.max(whole, measured)
-  }
-  const scale = sum > 0 && whole > 0 ? Math.min(10, Math.max(0.1, whole / sum)) : 1
-  return (layer, option) => {
-    const told = tellOf(layer, option)
-    return told && { loss: scale * told.loss, standardError: scale * told.standardError }
   }
 }
 

@@ -33,7 +33,6 @@ const elsewhere: Record<string, number> = {
   score: 1e-4,
   depth: 2e-6,
   pairs: 2e-6,
-  around: 2e-6,
   latency: 30, // a session
 }
 const ofElsewhere = 1.2 // deviation of ln: machines and shapes differ by a factor of ten either way

@@ -78,7 +78,7 @@ function referenceOf(options: readonly Option[]): Option | undefined {
 }
 
 /** Layer -> the option that stands for it where others are measured beside it. */
-export const referencesOf = ({ layers }: Pick<Measurement, 'layers'>): Map<string, Option> =>
+const referencesOf = ({ layers }: Pick<Measurement, 'layers'>): Map<string, Option> =>
   new Map(
     layers.flatMap(({ name, options }) => {
       const chosen = referenceOf(options)

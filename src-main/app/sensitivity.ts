@@ -5,7 +5,6 @@ import type { Prepare, Unit } from '../jobs/work.ts'
 import { listOptions, saveOption } from '../store/options.ts'
 import { transaction } from '../store/query.ts'
 import type { TaskArguments, TaskResult } from '../engine/protocol.ts'
-import { aroundUnits } from './around-units.ts'
 import { loadCandidates } from './candidates.ts'
 import type { AppContext } from './context.ts'
 import { depthUnits } from './depth-units.ts'
@@ -80,7 +79,6 @@ export async function sensitivityUnits(
       : null
   const blocks = [
     ...blockUnits(context, project, measurement, { every: args.every, importance }),
-    ...(args.pairs ? aroundUnits(context, project, measurement, importance) : []),
     ...(args.pairs ? pairUnits(project, measurement, importance) : []),
     ...(args.latency ? latencyUnits(project, measurement, format) : []),
     ...removalUnits(project, measurement, args.methods ?? subject.row.methods),
