@@ -8,15 +8,7 @@ import type {
 } from '../../../src-preload/contract/results.ts'
 import type { FrontChartData, FrontMark } from '../../charts/front.ts'
 import type { FrontLook, FrontX } from '../../stores/compare.ts'
-import {
-  formatBits,
-  formatBytes,
-  formatDuration,
-  formatPercent,
-  formatScientific,
-  megabytes,
-  trimZeros,
-} from '../../ui/format.ts'
+import { formatBits, formatBytes, formatPercent, formatScientific, megabytes, trimZeros } from '../../ui/format.ts'
 import { metricRow } from '../../ui/metrics.ts'
 
 /** One entry of the chart and of the list beside it. A measured one is a variant or the original, a predicted one a budget. */
