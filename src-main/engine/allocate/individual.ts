@@ -67,8 +67,9 @@ export class Individual {
   }
 
   /** Back within the limits: of some layers drawn at random, the change that takes away most excess per objective lost. */
-  repair({ next, below }: ReturnType<typeof numbers>): void {
+  repair({ below }: ReturnType<typeof numbers>): void {
     const { layers, objective } = this.problem
+    let failed = 0
     for (let tries = 0; tries < 40 * layers.length; tries++) {
       const excess = excessOf(this.totals, this.problem)
       if (excess === 0) return
@@ -87,8 +88,9 @@ export class Individual {
           if (value > best) [best, layer, option, totals] = [value, i, o, after]
         }
       }
+      failed = layer < 0 ? failed + 1 : 0
       if (layer >= 0) this.set(layer, option, totals)
-      else if (next() < 0.02) return // nothing helps any more: the limits may contradict each other
+      else if (failed > layers.length) return // no layer helps any more: the limits may contradict each other
     }
   }
 
