@@ -33,7 +33,8 @@ const benches: Record<string, () => void | Promise<void>> = {
   scores: async () => (await import('./scores.ts')).benchScores(), // minutes
   eigen: async () => (await import('./eigen.ts')).benchEigen(), // a minute and more
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
-  slider: async () => void (await import('./slider.ts')), // a browser and a built window
+  // A browser and a built window; checked with the page's types, by test/e2e/tsconfig.json.
+  slider: async () => void (await import(new URL('./slider.ts', import.meta.url).href)),
   levers: async () => (await import('./levers.ts')).benchLevers(),
   'rd-pruning': async () => (await import('./rd-pruning.ts')).benchRdPruning(), // an hour
   calibrated: async () => (await import('./calibrated.ts')).benchCalibrated(), // minutes: 1.1 billion weights

@@ -115,19 +115,26 @@ try {
   await page.waitForTimeout(1500) // the walk is fetched once
   const session = await page.context().newCDPSession(page)
   await session.send('Performance.enable', { timeDomain: 'threadTicks' })
-  const busy = async (): Promise<number> => {
+  const busy = async (): Promise<Map<string, number>> => {
     const { metrics } = await session.send('Performance.getMetrics')
-    return 1000 * (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN)
+    return new Map(metrics.map(({ name, value }) => [name, value * 1000]))
   }
+  const profile = process.env.LATHE_PROFILE // a file for the page's profile, to be opened in DevTools
+  if (profile !== undefined) await session.send('Profiler.enable')
+  if (profile !== undefined) await session.send('Profiler.start')
   const before = await busy()
   const { handled, stamped } = await drag(page, 300)
-  const work = ((await busy()) - before) / handled.length
+  const after = await busy()
+  if (profile !== undefined) writeFileSync(profile, JSON.stringify((await session.send('Profiler.stop')).profile))
+  const work = (name: string): string =>
+    (((after.get(name) ?? Number.NaN) - (before.get(name) ?? 0)) / handled.length).toFixed(1)
   const [a, b] = [handled, stamped].map((times) => times.sort((x, y) => x - y))
   console.log(
     `slider to paint, ${options.length} layers x ${Math.min(...counts)} to ${Math.max(...counts)} options, ${a?.length} changes: ` +
       `p50 ${at(a ?? [], 0.5)} ms, p95 ${at(a ?? [], 0.95)} ms, longest ${at(a ?? [], 1)} ms ` +
       `(from the browser's own time stamp: p50 ${at(b ?? [], 0.5)}, p95 ${at(b ?? [], 0.95)}); ` +
-      `the page's thread worked ${work.toFixed(1)} ms a change`,
+      `the page's thread worked ${work('TaskDuration')} ms a change: ${work('ScriptDuration')} scripts, ` +
+      `${work('RecalcStyleDuration')} styles, ${work('LayoutDuration')} layout`,
   )
 } finally {
   await browser.close()
