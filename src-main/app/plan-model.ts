@@ -1,19 +1,19 @@
-import { isDeepStrictEqual } from 'node:util'
 import { type Methods, type Option, rankShareOf, type Recipe, sparsityOf } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
-import { listEvaluationsOn } from '../store/evaluations.ts'
 import { get } from '../store/query.ts'
-import { canonicalJson, readRecipe } from '../store/recipes.ts'
-import { listVariants } from '../store/variants.ts'
+import { canonicalJson } from '../store/recipes.ts'
 import type { Pair } from '../engine/allocate/define.ts'
 import { pairLoss } from '../engine/allocate/limits.ts'
-import { calibrate, type Calibration } from './calibrate.ts'
+import { calibrate, type Calibration, couplingWeight } from './calibrate.ts'
 import { type Candidates, loadCandidates, type Named } from './candidates.ts'
 import type { AppContext } from './context.ts'
-import { type Losses, readLosses } from './losses.ts'
+import { readSeconds } from './latency-units.ts'
+import { readLosses } from './losses.ts'
+import { measuredPoints, measuredQualities, removedBy } from './measured.ts'
 import { layerLevers, methodsOfRecipe, REMOVE_BLOCKS } from './recipe-methods.ts'
 import { depthChain, removalLosses } from './depth-loss.ts'
 import { everyOption, isLever, optionsUnder } from './offered.ts'
+import { readPairs } from './pair-units.ts'
 import { canWeigh, planFormat, requireFormat } from './plan-format.ts'
 import { type OpenProject, type Subject, subjectOf } from './projects.ts'
 
@@ -68,7 +68,7 @@ const stampOf = (project: OpenProject): string =>
       `SELECT checkpoint, data_set, (SELECT count(*) || ' ' || total(loss) || ' ' || total(samples) FROM options) AS losses,
          (SELECT max(rowid) || ' ' || count(*) FROM evaluations) AS evaluations,
          (SELECT max(rowid) || ' ' || count(*) FROM variants) AS variants,
-         (SELECT max(rowid) || ' ' || count(*) FROM probes WHERE kind = 'pair') AS pairs
+         (SELECT max(rowid) || ' ' || count(*) FROM probes WHERE kind IN ('pair', 'latency', 'option-errors')) AS probes
        FROM projects`,
     ),
   )
@@ -128,12 +128,6 @@ function without(methods: Methods, removed: readonly number[]): Methods {
   return { ...methods, prepare: [use, ...methods.prepare], levers: layerLevers(methods) }
 }
 
-/** Blocks that a recipe leaves out. */
-export const removedBy = ({ prepare }: Methods): number[] =>
-  prepare.flatMap(({ method, parameters }) =>
-    method === REMOVE_BLOCKS && Array.isArray(parameters.blocks) ? parameters.blocks.map(Number) : [],
-  )
-
 function build(
   project: OpenProject,
   candidates: Candidates,
@@ -141,6 +135,7 @@ function build(
 ): PlanModel {
   const subject = subjectOf(project)
   const losses = readLosses(project, subject)
+  const seconds = readSeconds(project, subject, format)
   const parameters = new Map(subject.checkpoint.summary.layers.map((layer) => [layer.name, layer.parameters]))
   const layers = candidates.layers.map(({ name, options: all }): PlanLayer => {
     const weights = parameters.get(name) ?? 0
@@ -148,6 +143,7 @@ function build(
       option.method === 'keep' ? { ...option, bits: keptBits(option.bytes, weights) } : option,
     )
     const costs = options.map((option) => losses.of(name, option))
+    const times = options.map((option) => seconds.of(name, option))
     return {
       name,
       parameters: weights,
@@ -155,18 +151,29 @@ function build(
       bytes: Float64Array.from(options, (option) => option.bytes),
       loss: Float64Array.from(costs, (cost) => cost.loss),
       standardError: Float64Array.from(costs, (cost) => cost.standardError),
+      ...(times.every((time) => time !== null) && { seconds: Float64Array.from(times) }),
     }
   })
   const plain = layers.flatMap((layer) => layer.options.filter((option) => !isLever(option)))
   const widths = [...new Set(plain.map(({ bits }) => bits))].sort((a, b) => a - b)
   const removed = removedBy(methods)
   const gone = removalLosses(project, subject)(removed)
+  const pairs = readPairs(project, subject)
+  const points = measuredPoints(project, subject, { losses, methods, pairs })
+  const weight = couplingWeight(points, losses.priorDeviation)
+  const index = new Map(layers.map(({ name }, at) => [name, at]))
   const model: PlanModel = {
     subject,
     format,
     methods,
     baseBytes: candidates.baseBytes,
-    ...{ baseSeconds: 0, pairs: [] },
+    baseSeconds: seconds.base,
+    pairs: pairs.flatMap(({ a, b, rho }) => {
+      const [first, second] = [index.get(a), index.get(b)]
+      return weight > 0 && first !== undefined && second !== undefined
+        ? [{ a: first, b: second, rho: weight * rho }]
+        : []
+    }),
     layers,
     widths,
     calibration: calibrate([], losses.priorDeviation),
@@ -175,68 +182,17 @@ function build(
     running: candidates.running,
     qualities: measuredQualities(project, subject),
   }
-  model.calibration = calibrate(measuredPoints(project, subject, losses, methods), losses.priorDeviation)
-  return model
+  const predictions = points.map(({ predicted, cross, measured }) => ({
+    predicted: predicted + weight * cross,
+    measured,
+  }))
+  return { ...model, calibration: calibrate(predictions, losses.priorDeviation) }
 }
 
 /** Bits a kept weight takes in the file: 32 where the format holds plain floats, less where it keeps them packed. In
  *  sixteenths, as the types of formats come, so that padding does not count. */
 const keptBits = (bytes: number, weights: number): number =>
   weights === 0 ? 32 : Math.min(32, Math.floor((8 * bytes * 16) / weights) / 16)
-
-/** Measured KL divergence of each variant on the project's data. */
-export function measuredLosses(project: OpenProject, subject: Subject): Map<string, number> {
-  const found = new Map<string, number>()
-  if (subject.data === '') return found
-  for (const evaluation of listEvaluationsOn(project.store.read, {
-    checkpoint: subject.row.checkpoint,
-    data: subject.data,
-  })) {
-    const loss = evaluation.metrics.klDivergence
-    if (evaluation.variant !== null && evaluation.part === 'evaluate' && loss) found.set(evaluation.variant, loss.value)
-  }
-  return found
-}
-
-function measuredQualities(project: OpenProject, subject: Subject): { loss: number; lost: number }[] {
-  if (subject.data === '') return []
-  const key = { checkpoint: subject.row.checkpoint, data: subject.data }
-  return listEvaluationsOn(project.store.read, key).flatMap(({ variant, part, metrics }) => {
-    const { klDivergence: loss, logPerplexityRatio, top1Difference } = metrics
-    const lost = logPerplexityRatio?.value ?? (top1Difference ? -top1Difference.value : undefined)
-    return variant !== null && part === 'evaluate' && loss && lost !== undefined ? [{ loss: loss.value, lost }] : []
-  })
-}
-
-/** How weights are rounded, whatever is left out. */
-const roundingOf = ({ quantizer, prepare }: Methods): unknown => ({
-  quantizer,
-  prepare: prepare.filter(({ method }) => method !== REMOVE_BLOCKS),
-})
-
-/** Of every format: what a layer's option costs does not depend on the file around it. */
-function measuredPoints(
-  project: OpenProject,
-  subject: Subject,
-  losses: Losses,
-  methods: Methods,
-): { predicted: number; measured: number }[] {
-  const measured = measuredLosses(project, subject)
-  const removal = removalLosses(project, subject)
-  const own = roundingOf(methods)
-  const points = listVariants(project.store.read).flatMap((variant) => {
-    const loss = measured.get(variant.id)
-    const recipe = loss === undefined ? null : readRecipe(project.store.read, { id: variant.recipeId })
-    if (loss === undefined || !recipe || recipe.checkpoint.fingerprint !== subject.row.checkpoint) return []
-    const costs = recipe.layers.map(({ name, option }) => losses.of(name, option).loss)
-    const gone = removal(removedBy(methodsOfRecipe(recipe))).loss
-    const predicted = costs.reduce((sum, cost) => sum + cost, gone)
-    return [{ predicted, measured: loss, alike: isDeepStrictEqual(roundingOf(methodsOfRecipe(recipe)), own) }]
-  })
-  // Another quantizer is off by another factor: its points count only while there are none of this one.
-  const alike = points.filter((point) => point.alike)
-  return alike.length > 0 ? alike : points
-}
 
 /** Index of each layer's chosen option. A layer the recipe does not name is kept; an option this Lathe does not offer
  *  is a Fault, for its bytes would be a guess. */

@@ -18,8 +18,14 @@ export function targetOf(model: PlanModel, budget: Budget): Target {
   if ('loss' in budget)
     return { objective: 'bytes', maxLoss: budget.loss, words: `a KL divergence of ${budget.loss} at most` }
   if ('lose' in budget) return loseTarget(model, budget.lose)
-  if ('perSecond' in budget)
+  if ('perSecond' in budget) {
+    if (!model.layers.some(({ seconds }) => seconds))
+      throw new Fault('unsupported', 'How long each layer takes on this machine was not measured yet.', {
+        hint: 'Measure sensitivity with "Time the layers, too", or give lathe plan --per-second, which does.',
+        data: { field: 'budget' },
+      })
     return { objective: 'loss', maxSeconds: 1 / budget.perSecond, words: `${budget.perSecond} samples a second` }
+  }
   return memoryTarget(model, budget)
 }
 

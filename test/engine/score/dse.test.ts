@@ -86,7 +86,7 @@ test.each([
   await collect(pass, (values, batch) => sample.see(values, batch), quiet)
   // In many channels every point has bins of its own, and binned entropy is log2 n with or without noise.
   const whole = sample.rows(first)
-  const cloud = { data: whole.data.filter((x, i) => i % whole.width < channels), width: channels }
+  const cloud = { data: whole.data.filter((_, i) => i % whole.width < channels), width: channels }
   const { t, sigma } = dse.params.parse({})
   const entropyOf = async (one: Cloud) => diffusionEntropy(one, { sigma: await bandwidthOf(one, sigma), t })
   const [binned, diffused] = [binnedEntropy(cloud, 2), await entropyOf(cloud)]
