@@ -18,11 +18,11 @@ export interface Pace {
   msPerWeight: number
   /** Standard deviation of ln(milliseconds a weight) from unit to unit. */
   deviation: number
-  units: number // that it was learnt from; 0: a rate of another machine
+  units: number // that it was learnt from; 0: a guess
 }
 
-/** Rates of two cores of a server of 2023, on models of 0.3 to 6 million parameters: nothing but a beginning. */
-const elsewhere: Record<string, number> = {
+/** Guesses of the right order of magnitude, to begin with: the first units of a project replace them. */
+const guesses: Record<string, number> = {
   compress: 2.5e-4, // a weight
   piece: 1200, // a billion multiplications
   sensitivity: 2e-6, // a weight run, times samples
@@ -35,7 +35,7 @@ const elsewhere: Record<string, number> = {
   pairs: 2e-6,
   latency: 30, // a session
 }
-const ofElsewhere = 1.2 // deviation of ln: machines and shapes differ by a factor of ten either way
+const ofGuesses = 1.2 // deviation of ln: a factor of ten either way
 const unknownRate = 1e-4
 const leastDeviation = 0.1
 
@@ -57,10 +57,10 @@ export function notePace(project: OpenProject, { kind, weight }: UnitCost, ms: n
   saveProbe(project.store.write, { ...place, value })
 }
 
-/** What a weight of this kind takes: as measured in this project, else as measured elsewhere. */
+/** What a weight of this kind takes: as measured in this project, else as guessed. */
 export function paceOf(project: OpenProject, checkpoint: string, kind: string): Pace {
   const known = readProbe(project.store.read, placeOf(checkpoint, kind), paceSchema)
-  if (!known) return { msPerWeight: elsewhere[kind] ?? unknownRate, deviation: ofElsewhere, units: 0 }
+  if (!known) return { msPerWeight: guesses[kind] ?? unknownRate, deviation: ofGuesses, units: 0 }
   const { units, weight, ms, logs, logSquares } = known
   const variance = Math.max(0, logSquares / units - (logs / units) ** 2)
   // Few units tell little about their spread: a prior of a factor 1.5, worth two units.

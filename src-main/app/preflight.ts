@@ -211,7 +211,7 @@ async function timeOf(
   const spread = ms > 0 ? Math.sqrt(variance) / ms : 0
   const from = [
     ...(known.length > 0 ? [`timed in this project: ${known.join(', ')}`] : []),
-    ...(unknown.length > 0 ? [`rates of another machine for ${unknown.join(', ')}`] : []),
+    ...(unknown.length > 0 ? [`a first guess for ${unknown.join(', ')}`] : []),
   ].join('; ')
   return {
     seconds: ms / 1000,
