@@ -5,7 +5,7 @@ import { createChain } from '../engine/predict/chain.ts'
 import type { LayerFacts, OptionFacts } from '../engine/predict/define.ts'
 import { compressorOf } from '../engine/quantize/compressors.ts'
 import { type Candidates, knownCandidates, shapeOf } from './candidates.ts'
-import { optionsUnder } from './offered.ts'
+import { triedOptions } from './offered.ts'
 import { readTried } from './option-errors.ts'
 import { canWeigh, chosenFormat } from './plan-format.ts'
 import type { OpenProject, Subject } from './projects.ts'
@@ -192,9 +192,7 @@ export function sensitivityState(project: OpenProject, subject: Subject): Projec
 /** What there is to measure for the format that is planned for. */
 const pairsOf = ({ layers }: Candidates, subject: Subject): string[] =>
   layers.flatMap(({ name, options }) =>
-    optionsUnder(options, subject.row.methods, canWeigh(subject)).flatMap(({ id }) =>
-      id === 'keep' ? [] : [keyOf(name, id)],
-    ),
+    triedOptions(options, subject.row.methods, canWeigh(subject)).map(({ id }) => keyOf(name, id)),
   )
 
 const widths = 7 // 2 to 8 bits: what a layer usually offers, until the engine has told

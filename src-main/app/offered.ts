@@ -2,7 +2,7 @@ import { feedsBack, type Methods, type Option } from '../../src-preload/contract
 import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Quantizer } from '../engine/quantize/define.ts'
 import { offeredOptions } from '../engine/quantize/offered.ts'
-import { levers as allLevers } from '../engine/quantize/compressors.ts'
+import { compressorOf, levers as allLevers } from '../engine/quantize/compressors.ts'
 import { quantizers } from '../engine/quantize/registry.ts'
 
 const PLAIN_FLOATS = 16 // bits from which there is nothing to choose better
@@ -69,6 +69,17 @@ const leverOptions = <O extends Option>(options: readonly O[], weighs: boolean):
 export const isLever = ({ method }: Pick<Option, 'method'>): boolean => levers.has(method)
 
 const isPlainMethod = (method: string): boolean => method === 'rtn' || method === 'ggml' || method === 'keep'
+
+/** What sensitivity tries of a layer's options: those of slow methods are told by the plain option of their form. */
+export function triedOptions<O extends Option>(options: readonly O[], methods: Methods, weighs: boolean): O[] {
+  const plain = offeredOptions(options, weighs)
+  const tried = optionsUnder(options, methods, weighs).flatMap((option) => {
+    if (option.method === 'keep') return []
+    if (option.form === undefined || compressorOf(option.method)?.slow !== true) return [option]
+    return plain.filter(({ id }) => id === option.form || id === `${option.form}-w`)
+  })
+  return [...new Map(tried.map((option) => [option.id, option])).values()]
+}
 
 /** All options that any data would allow under the chosen methods. */
 export const everyOption = <O extends Option>(options: readonly O[], methods: Methods): O[] => {

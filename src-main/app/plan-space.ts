@@ -80,7 +80,11 @@ function spaceOf(model: PlanModel, { locked, constraints }: Wishes): Space {
 }
 
 /** Indexes of the options that may be chosen. */
-export function optionsLeft({ name, options }: PlanLayer, lock: string | undefined, constraints: Constraints): number[] {
+export function optionsLeft(
+  { name, options }: PlanLayer,
+  lock: string | undefined,
+  constraints: Constraints,
+): number[] {
   if (lock !== undefined) return [options.findIndex(({ id }) => id === lock)]
   const floor = constraints.floors[name] ?? 0
   const ceiling = constraints.ceilings[name] ?? Infinity

@@ -12,7 +12,7 @@ import { importanceUnit } from './importance-unit.ts'
 import { latencyUnits } from './latency-units.ts'
 import { dataIdentity } from './recipe-data.ts'
 import { versionOfQuantizer } from './method.ts'
-import { optionsUnder } from './offered.ts'
+import { triedOptions } from './offered.ts'
 import { readTried, saveTried } from './option-errors.ts'
 import { pairUnits } from './pair-units.ts'
 import { canWeigh, planFormat, requireFormat } from './plan-format.ts'
@@ -124,9 +124,7 @@ async function measurementOf(
     samples: reference ? Math.min(wanted, there) : 0,
     layers: layers.map(({ name, options }) => ({
       name,
-      options: optionsUnder(options, methods, canWeigh(subject))
-        .filter(({ method }) => method !== 'keep')
-        .map(({ bytes: _, ...option }) => option),
+      options: triedOptions(options, methods, canWeigh(subject)).map(({ bytes: _, ...option }) => option),
     })),
   }
   return { measurement, format, notices }

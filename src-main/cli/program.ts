@@ -90,7 +90,11 @@ export function buildProgram(): Command {
     .action(evaluate)
   verb('score <model>', 'how much each layer matters')
     .option(data, dataHelp)
-    .option('--method <id>', 'see lathe methods; parameters as luq:clusters=64; again for more; all: all that fit', collect)
+    .option(
+      '--method <id>',
+      'see lathe methods; parameters as luq:clusters=64; again for more; all: all that fit',
+      collect,
+    )
     .option('--map', 'print the tables a score makes beside its values')
     .option('--xray <layer>', 'channels, spectrum and inputs of a layer, or of the one whose name holds these words')
     .action(score)

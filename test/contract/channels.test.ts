@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { type ChannelName, channels, events, type Result } from '../../src-preload/contract/channels.ts'
 import { plainMethods, type Recipe } from '../../src-preload/contract/plan.ts'
+import { badArguments } from './bad-arguments.ts'
 import { chattyFolder, sha256Of } from './fixtures.ts'
 import { checkpoint, data, openContract } from './house.ts'
 
@@ -19,7 +20,6 @@ const begin = async (): Promise<string> => (await call('sensitivity.start', { pr
 
 interface Case {
   good: () => unknown // arguments, made when its turn comes
-  bad: unknown
   check?: (result: never) => unknown
 }
 
@@ -27,17 +27,14 @@ interface Case {
 const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unknown } } = {
   'app.info': {
     good: () => ({}),
-    bad: 'nothing',
     check: (info) => expect(info).toMatchObject({ home, door: 'cli' }),
   },
   'device.list': {
     good: () => ({}),
-    bad: { measure: 'yes' },
     check: (devices) => expect(devices.find(({ id }) => id === 'cpu')?.available).toBe(true),
   },
   'method.list': {
     good: () => ({}),
-    bad: [],
     check: (methods) =>
       expect(methods.map(({ family }) => family)).toEqual(
         expect.arrayContaining(['score', 'quantize', 'allocate', 'evaluate', 'export']),
@@ -45,12 +42,10 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'files.list': {
     good: () => ({ folder: join(checkpoint, '..') }),
-    bad: { folder: 7 },
     check: ({ entries }) => expect(entries.find(({ path }) => path === checkpoint)?.openable).toBe(true),
   },
   'files.pick': {
     good: () => ({ purpose: 'checkpoint' }),
-    bad: { purpose: 'anything' },
     check: (choice) => {
       expect(choice).toEqual({ supported: true, path: '/chosen' })
       expect(picked).toContain('checkpoint')
@@ -58,12 +53,10 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'files.reveal': {
     good: () => ({ path: checkpoint }),
-    bad: { path: '' },
     check: () => expect(picked).toContain(checkpoint),
   },
   'checkpoint.inspect': {
     good: () => ({ path: checkpoint }),
-    bad: {},
     check: ({ format, layers }) => expect([format, layers.length > 10]).toEqual(['onnx', true]),
   },
   'checkpoint.histogram': {
@@ -72,7 +65,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
       layer = layers.find(({ compressible }) => compressible)?.name ?? ''
       return { path: checkpoint, layer, bins: 16 }
     },
-    bad: { path: checkpoint, layer: 'x', bins: 100_000 },
     check: ({ counts, edges }) => {
       expect(edges).toHaveLength(17)
       expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(100)
@@ -80,7 +72,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'checkpoint.documents': {
     good: () => ({ path: join(checkpoint, '../../language') }),
-    bad: { path: 7 },
     check: ({ config, tokenizer }) => {
       expect(config).toContain('"model_type": "llama"')
       expect(tokenizer).toMatchObject({ kind: 'BPE' })
@@ -89,44 +80,36 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'checkpoint.chat': {
     good: () => ({ path: chattyFolder(home), messages: [{ role: 'user', content: 'hello' }] }),
-    bad: { path: checkpoint, messages: [] },
     check: ({ text, tokens }) => expect([text, (tokens ?? 0) > 2]).toEqual(['[user] hello', true]),
   },
   'data.describe': {
     good: () => ({ path: data, checkpoint }),
-    bad: { path: data, checkpoint, split: 'some' },
     check: ({ calibrate, evaluate }) => expect([calibrate > 0, evaluate > 0]).toEqual([true, true]),
   },
   'project.create': {
     good: () => ({ checkpoint, folder: join(home, 'another') }),
-    bad: { checkpoint: '' },
     check: ({ folder, data: none }) => expect([folder, none]).toEqual([join(home, 'another'), null]),
   },
   'project.createSample': {
     good: () => ({ sample: 'vision' }),
-    bad: { sample: 'sound' },
     check: ({ data: some }) => expect(some?.kind).toBe('image-classification'),
   },
   'project.open': {
     good: () => ({ folder: project }),
-    bad: { folder: 'x'.repeat(5_000) },
     check: ({ folder }) => expect(folder).toBe(project),
   },
-  'project.get': { good: () => ({ project }), bad: { project: '' } },
+  'project.get': { good: () => ({ project }) },
   'project.recent': {
     good: () => ({}),
-    bad: 1,
     check: (recent) => expect(recent.map(({ folder }) => folder)).toContain(project),
   },
   'project.forget': {
     good: () => ({ folder: join(home, 'another') }),
-    bad: {},
     check: () => expect(existsSync(join(home, 'another'))).toBe(true),
   },
-  'project.setDevice': { good: () => ({ project, device: 'cpu' }), bad: { project: 'x', device: 'abacus' } },
+  'project.setDevice': { good: () => ({ project, device: 'cpu' }) },
   'project.setFormat': {
     good: () => ({ project, format: 'onnx-folded' }),
-    bad: { project: 'x', format: 1 },
     check: async ({ format }) => {
       expect(format).toBe('onnx-folded')
       expect((await call('project.setFormat', { project, format: 'onnx' })).format).toBe('onnx')
@@ -134,38 +117,31 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'project.setMethods': {
     good: () => ({ project, methods: plainMethods }),
-    bad: { project: 'x', methods: { quantizer: 'gptq' } },
     check: ({ methods }) => expect(methods).toEqual(plainMethods),
   },
   'project.setData': {
     good: () => ({ project, path: data }),
-    bad: { project: 'x' },
     check: ({ data: some }) => expect(some?.evaluate).toBeGreaterThan(0),
   },
-  'score.start': { good: () => ({ project, uses: [{ method: 'zd' }] }), bad: { project: 'x' }, check: completes },
+  'score.start': { good: () => ({ project, uses: [{ method: 'zd' }] }), check: completes },
   'score.get': {
     good: () => ({ project, method: 'zd' }),
-    bad: { project: 'x', method: 1 },
     check: (score) => expect(score?.values.length).toBeGreaterThan(0),
   },
   'score.plans': {
     good: () => ({ project, methods: ['zd'], budgets: [{ bits: 4 }] }),
-    bad: { project: 'x', methods: ['zd'], budgets: [] },
     check: ({ rows }) => expect(rows.map(({ basis }) => basis)).toEqual(['score', 'error', 'sensitivity', 'uniform']),
   },
   'layer.xray': {
     good: () => ({ project, layer }),
-    bad: { project: 'x' },
     check: (seen) => expect([seen.layer, seen.rows.count > 0]).toEqual([layer, true]),
   },
   'sensitivity.start': {
     good: () => ({ project, samples: 8 }),
-    bad: { project: 'x', samples: -1 },
     check: completes,
   },
   'plan.preflight': {
     good: () => ({ project, job: { kind: 'front', budgets: [{ bits: 4 }] } }),
-    bad: { project: 'x', job: { kind: 'nothing' } },
     check: ({ memory, disk, time, fits }) => {
       expect(memory.peakBytes).toBeGreaterThan(1e6)
       expect(disk.freeBytes).toBeGreaterThan(0)
@@ -175,12 +151,10 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'shootout.start': {
     good: () => ({ project, layer, methods: ['rtn'] }),
-    bad: { project: 'x', layer: 'y', methods: [] },
     check: completes,
   },
   'shootout.get': {
     good: () => ({ project, layer }),
-    bad: { project: 'x' },
     check: ({ rows, done }) => {
       expect([done, rows.length > 6, rows.filter(({ fault }) => fault !== null)]).toEqual([['rtn'], true, []])
       expect(rows.every(({ outputError, bitsPerWeight }) => outputError !== null && bitsPerWeight !== null)).toBe(true)
@@ -188,13 +162,11 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'option.list': {
     good: () => ({ project }),
-    bad: { project: 7 },
     check: (layers) =>
       expect(layers.every(({ options }) => options.every(({ loss }) => loss !== null && loss >= 0))).toBe(true),
   },
   'plan.solve': {
     good: () => ({ project, budget: { bits: 4 } }),
-    bad: { project: 'x', budget: { bits: 99 } },
     check: (plan) => {
       recipe = plan.recipe
       expect(plan.predicted.bytes).toBeLessThanOrEqual(plan.budgetBytes)
@@ -203,7 +175,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'plan.follow': {
     good: () => ({ project, locked: { [layer]: 'keep' } }),
-    bad: { project: 'x', locked: 7 },
     check: ({ ids, walks: [walk], scale, predict }) => {
       const at = walk?.layers.indexOf(layer) ?? -1
       expect(ids[walk?.start[at] ?? -1]).toBe('keep')
@@ -215,7 +186,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'run.start': {
     good: () => ({ project, recipe, name: 'four' }),
-    bad: { project: 'x', recipe: { lathe: 2 } },
     check: async (started) => {
       await completes(started)
       const { variants, evaluations } = await call('project.get', { project })
@@ -226,23 +196,19 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'variant.pin': {
     good: () => ({ project, variant, pinned: true }),
-    bad: { project: 'x', variant: 'v', pinned: 1 },
     check: ({ variants }) => expect(variants[0]?.pinned).toBe(true),
   },
   'variant.rename': {
     good: () => ({ project, variant, name: 'renamed' }),
-    bad: { project: 'x', variant: 'v', name: '' },
     check: ({ variants }) => expect(variants[0]?.name).toBe('renamed'),
   },
   'variant.recipe': {
     good: () => ({ project, variant }),
-    bad: { project: 'x' },
     check: (found) => expect(found).toEqual(recipe),
   },
-  'evaluate.start': { good: () => ({ project, variant }), bad: { project: 'x', variant: 1 }, check: completes },
+  'evaluate.start': { good: () => ({ project, variant }), check: completes },
   'front.suggest': {
     good: () => ({ project, points: 2 }),
-    bad: { project: 'x', points: 0 },
     check: ({ points, seconds, left }) => {
       expect([points.length, left]).toEqual([2, 0])
       expect(points.every((point) => point.why !== '' && point.bytes > 0 && point.seconds >= 0)).toBe(true)
@@ -251,17 +217,14 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'floor.start': {
     good: () => ({ project, lose: 0.2 }),
-    bad: { project: 'x', lose: 0 },
     check: completes,
   },
   'front.start': {
     good: () => ({ project, budgets: [{ bits: 3 }] }),
-    bad: { project: 'x', budgets: [] },
     check: completes,
   },
   'front.compare': {
     good: async () => ({ project: (await call('project.create', { checkpoint, data })).folder, folder: project }),
-    bad: { project: 'x' },
     check: ({ points, notices, checkpoint: of }) => {
       expect([points.length > 2, notices]).toEqual([true, []]) // same network, same data
       expect(of).toMatch(/^[0-9a-f]{64}$/)
@@ -272,7 +235,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
       writeFileSync(join(home, 'other.csv'), 'label,bytes,klDivergence\nother tool 4 bits,90000,0.02\n')
       return { project, path: join(home, 'other.csv') }
     },
-    bad: { project: 'x', path: '' },
     check: (front) => {
       imported = front.id
       expect(front.points[0]).toMatchObject({ label: 'other tool 4 bits', metrics: { klDivergence: { value: 0.02 } } })
@@ -280,7 +242,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'front.export': {
     good: () => ({ project, as: 'html' }),
-    bad: { project: 'x', as: 'jpeg' },
     check: ({ name, type, text }) => {
       expect([name.endsWith('-front.html'), type]).toEqual([true, 'text/html'])
       expect(text).toContain('other tool 4 bits')
@@ -288,12 +249,10 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'front.forget': {
     good: () => ({ project, id: imported }),
-    bad: { project: 'x' },
     check: async () => expect((await call('front.get', { project })).imported).toEqual([]),
   },
   'front.get': {
     good: () => ({ project }),
-    bad: {},
     check: ({ measured, predicted, calibration }) => {
       const kinds = measured.map(({ kind }) => kind)
       expect(kinds).toEqual(expect.arrayContaining(['original', 'planned', 'uniform']))
@@ -303,7 +262,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'export.start': {
     good: () => ({ project, variant, path: join(home, 'out.onnx') }),
-    bad: { project: 'x', variant: 'v' },
     check: async (started) => {
       await completes(started)
       const { exports } = await call('project.get', { project })
@@ -314,7 +272,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'importance.start': {
     good: () => ({ project, path: join(home, 'imatrix.gguf') }),
-    bad: { project: 'x' },
     check: async (started) => {
       await completes(started)
       expect(readFileSync(join(home, 'imatrix.gguf')).toString('latin1', 0, 4)).toBe('GGUF')
@@ -322,7 +279,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'convert.plan': {
     good: () => ({ checkpoint, format: 'onnx', parameters: { type: 'int4' } }),
-    bad: { checkpoint, format: 'onnx', parameters: 'int4' },
     check: ({ layers, bytes }) => {
       expect(layers.every(({ bits }) => bits === 4)).toBe(true)
       expect(bytes).toBeLessThan(statSync(checkpoint).size / 4)
@@ -330,7 +286,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'convert.start': {
     good: () => ({ checkpoint, format: 'onnx', parameters: { type: 'int8' }, path: join(home, 'eight.onnx') }),
-    bad: { checkpoint, format: 'onnx' },
     check: async (started) => {
       await completes(started)
       conversion = started.job
@@ -338,7 +293,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'convert.get': {
     good: () => ({ job: conversion }),
-    bad: {},
     check: ({ files, plannedBytes, format }) => {
       const [file] = files
       expect([format, file?.path]).toEqual(['onnx', join(home, 'eight.onnx')])
@@ -348,7 +302,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'variant.remove': {
     good: () => ({ project, variant }),
-    bad: { project: 'x', variant: null },
     check: ({ variants, evaluations }) => {
       expect(variants.map(({ id }) => id)).not.toContain(variant)
       expect(evaluations.map((evaluation) => evaluation.variant)).not.toContain(variant)
@@ -356,17 +309,14 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'job.list': {
     good: () => ({}),
-    bad: 'all',
     check: (jobs) => expect(jobs.map(({ id }) => id)).toEqual([...finished]),
   },
   'job.cancel': {
     good: async () => ({ job: await begin() }),
-    bad: {},
     check: async () => expect((await call('job.list', {})).at(-1)?.state).toBe('cancelled'),
   },
   'job.resume': {
     good: async () => ({ job: (await call('job.list', {})).at(-1)?.id }),
-    bad: { job: 3 },
     check: async () => {
       const { id = '' } = (await call('job.list', {})).at(-1) ?? {}
       expect((await settled(id)).state).toBe('done')
@@ -374,7 +324,6 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
   },
   'job.dismiss': {
     good: async () => ({ job: (await call('job.list', {})).at(-1)?.id }),
-    bad: {},
     check: async () => expect((await call('job.list', {})).length).toBe(finished.size - 1),
   },
 }
@@ -396,7 +345,7 @@ test.each(names)(
 )
 
 test.each(names)('%s: a bad argument', async (name) => {
-  expect(await invoke(name, cases[name].bad)).toMatchObject({ ok: false, fault: { code: 'bad-arguments' } })
+  expect(await invoke(name, badArguments[name])).toMatchObject({ ok: false, fault: { code: 'bad-arguments' } })
 })
 
 test.each(names)('%s: a stranger', async (name) => {

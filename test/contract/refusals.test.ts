@@ -25,7 +25,7 @@ test.each<[ChannelName, () => unknown, string, RegExp]>([
   ['project.create', () => ({ checkpoint: data }), 'bad-input', /data\.yaml/],
   ['checkpoint.histogram', () => ({ path: checkpoint, layer: 'no such layer' }), 'not-found', /no such layer/],
   ['score.start', () => ({ project, uses: [{ method: 'astrology' }] }), 'bad-arguments', /astrology/],
-  ['plan.solve', () => ({ project, budget: { bytes: 10 } }), 'infeasible', /smallest takes/],
+  ['plan.solve', () => ({ project, budget: { bytes: 10 } }), 'infeasible', /least possible is/],
   ['plan.solve', () => ({ project, budget: { bits: 4 }, locked: { nothing: 'keep' } }), 'bad-arguments', /nothing/],
   [
     'run.start',

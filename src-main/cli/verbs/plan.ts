@@ -20,7 +20,8 @@ export async function makePlan(
   measure = !uniform,
   constraints: Constraints = noConstraints,
 ): Promise<Plan> {
-  if (measure) await session.finish(await session.client.call('sensitivity.start', { project, latency: 'perSecond' in budget }))
+  if (measure)
+    await session.finish(await session.client.call('sensitivity.start', { project, latency: 'perSecond' in budget }))
   return await session.client.call('plan.solve', { project, budget, uniform, constraints })
 }
 

@@ -27,7 +27,8 @@ export function chooseReference(
   if (best.xu === 0) return chosen
   const { tight, step, zero } = best.of
   if (stride === 2)
-    for (const near of [Math.max(step - 1, 0), Math.min(step + 1, steps - 1)]) offer(shrunk(tight, near, zero, settings))
+    for (const near of [Math.max(step - 1, 0), Math.min(step + 1, steps - 1)])
+      offer(shrunk(tight, near, zero, settings))
 
   const plain = lanesReference(x, h, Math.fround(1 / chosen.scale), { zero: chosen.zero, top })
   let error = chosen.scale * chosen.scale * plain.dd

@@ -36,6 +36,8 @@ export interface Quantizer<
   options?(layer: Layer, parameters: z.output<P>): Option[]
   /** How calibration rows are weighed in the Hessian; absent: all alike. */
   tokens?(parameters: z.output<P>): TokenWeighting | null
+  /** Takes minutes a layer: sensitivity tries the plain option of its form in its place, whose loss it stays below. */
+  slow?: true
   /** Rewritings that belong before it: chosen with it, and free to be taken out again. */
   prepare?: readonly MethodUse[]
   /** Reads the weights by row blocks, so that memory holds the result and one block. Faults on weights that are not

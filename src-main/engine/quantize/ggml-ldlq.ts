@@ -30,6 +30,7 @@ export const ggmlLdlq = defineQuantizer({
   cost: 'O(rows cols^2) time for the feedback and each sweep, memory of some rows and two Hessians',
   needs: ['weights', 'hessian'],
   version: 1,
+  slow: true,
   params: z.object({
     type: z.enum(feedbackTypes).default('Q4_K').describe('Block type, as llama.cpp names it'),
     damping: z.number().min(0).max(1).default(0.01).describe('Share of the mean input energy added to every input'),

@@ -63,8 +63,7 @@ export function configure(
   smallest = newSmallest
   reach = newReach
   rounds = newRounds
-  for (let k = 0; k < steps; k++)
-    store<f32>(widened + (k << 2), 1 / (1 - ((1 - smallest) * <f32>k) / <f32>steps))
+  for (let k = 0; k < steps; k++) store<f32>(widened + (k << 2), 1 / (1 - ((1 - smallest) * <f32>k) / <f32>steps))
 }
 
 /** Smallest scale with which zero point z clips nothing on the side it serves. `sign` -1 mirrors the grid. */
