@@ -59,7 +59,8 @@ export function eliasEncode(mask: usize, n: i32, lowBits: i32, low: usize, high:
     store<u8>(low + <usize>count, <u8>(i & last))
     const at = (i >> lowBits) + count
     const byte = high + <usize>(at >> 3)
-    store<u8>(byte, load<u8>(byte) | (<u8>(1 << (at & 7))))
+    const bit: i32 = 1 << (at & 7)
+    store<u8>(byte, load<u8>(byte) | (<u8>bit))
     count++
   }
 }
