@@ -18,6 +18,8 @@ export interface Draft {
   locked: Readonly<Record<string, string>>
   /** Absent: none. */
   constraints?: Constraints
+  /** Who chooses. Absent: the exact one that knows all that is asked. */
+  allocator?: string
   /** Quantizer and preparations, once they were changed here; until then, those of the project. */
   methods?: Methods
 }
@@ -62,6 +64,12 @@ export const usePlan = defineStore('plan', () => {
   function setConstraints(next: Constraints): void {
     const { constraints: _old, ...rest } = draft.value
     draft.value = same(next, noConstraints) ? rest : { ...rest, constraints: next }
+    settle()
+  }
+  /** null: the exact one again. */
+  function setAllocator(next: string | null): void {
+    const { allocator: _old, ...rest } = draft.value
+    draft.value = next === null ? rest : { ...rest, allocator: next }
     settle()
   }
   /** A plan that was made before: its budget, all of its layers locked, and the methods it was made with. */
@@ -147,6 +155,7 @@ export const usePlan = defineStore('plan', () => {
     settle,
     setBudget,
     setConstraints,
+    setAllocator,
     load,
     setMethods,
     dropMethods,

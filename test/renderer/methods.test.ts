@@ -93,6 +93,7 @@ describe('the choice', () => {
       'prepare',
       'activate',
       'quantize',
+      'allocate',
       'export',
     ])
     expect(methodGroups(methods, 'quantizers error').flatMap((group) => group.methods.map(({ id }) => id))).toEqual([

@@ -63,8 +63,11 @@ const predictedItem =
     ...{ seconds: null, memory: null },
   })
 
+/** By which a measured variant is chosen; null: the original. */
+export const keyOfVariant = (variant: string | null): string => `measured ${variant ?? 'original'}`
+
 const measuredItem = (point: MeasuredPoint): FrontItem => ({
-  key: `measured ${point.variant ?? 'original'}`,
+  key: keyOfVariant(point.variant),
   source: 'measured',
   kind: point.kind,
   label: point.label.charAt(0).toUpperCase() + point.label.slice(1),

@@ -1,4 +1,4 @@
-import { computed, inject, type InjectionKey, onScopeDispose, provide, shallowRef, watch } from 'vue'
+import { computed, inject, type InjectionKey, onScopeDispose, provide, ref, shallowRef, watch } from 'vue'
 import type { Follow } from '../../../src-preload/contract/follow.ts'
 import { type FaultShape, toFault } from '../../../src-preload/contract/fault.ts'
 import type { Budget } from '../../../src-preload/contract/plan.ts'
@@ -13,10 +13,9 @@ interface Question extends Draft {
   project: string
 }
 
-/** How long the hand must rest, between two moves, before the exact plan is asked for. */
+/** How long the hand must rest, between two moves, before the exact plan is asked for and lists catch up: drawing them takes
+ *  longer than a frame. */
 const restMs = 140
-/** How often lists catch up with a moving hand. */
-const calmMs = 150
 
 type Planning = ReturnType<typeof createPlanning>
 const key: InjectionKey<Planning> = Symbol('planning')
@@ -41,15 +40,20 @@ function createPlanning() {
   const store = usePlan()
   const projects = useProject()
   const fault = shallowRef<FaultShape | null>(null)
+  /** An allocator that may take its time is at it. */
+  const isChoosing = ref(false)
   const follow = shallowRef<{ of: string; answer: Follow } | null>(null)
 
   const solve = latest(
-    async ({ project, budget, locked, constraints }: Question) => {
-      const plan = await client.call('plan.solve', { project, budget, locked: { ...locked }, constraints })
+    async ({ project, budget, locked, constraints, allocator: chosen }: Question) => {
+      isChoosing.value = chosen !== undefined
+      const allocator = chosen ?? null
+      const asked = { project, budget, locked: { ...locked }, constraints, allocator }
+      const plan = await client.call('plan.solve', asked).finally(() => (isChoosing.value = false))
       if (projects.project?.folder !== project) return
       fault.value = null
       // An answer to where the hand was is older than what follows it now.
-      if (follower.value !== null && JSON.stringify(asked.value.budget) !== JSON.stringify(budget)) return
+      if (follower.value !== null && JSON.stringify(now.value.budget) !== JSON.stringify(budget)) return
       store.setPlan(plan)
       store.calmDown()
     },
@@ -59,19 +63,20 @@ function createPlanning() {
   )
   const range = computed(() => bitRange(projects.options))
   /** What is asked for: the draft, its width inside what this format offers (not every one has 4 bits, or 2). */
-  const asked = computed((): Draft => {
-    const { budget, constraints } = store.draft
+  const now = computed((): Draft => {
+    const { budget, constraints, allocator } = store.draft
+    const kept = { constraints, ...(allocator !== undefined && { allocator }) }
     // With other data other options are offered: what is locked to one that is gone is free again.
     const stands = ([layer, id]: [string, string]): boolean =>
       projects.options === null || (projects.optionsByName.get(layer)?.some((option) => option.id === id) ?? false)
     const locked = Object.fromEntries(Object.entries(store.draft.locked).filter(stands))
-    if (!('bits' in budget)) return { budget, locked, constraints }
+    if (!('bits' in budget)) return { budget, locked, ...kept }
     const { min, max } = range.value
-    return { budget: { bits: Math.min(max, Math.max(min, budget.bits)) }, locked, constraints }
+    return { budget: { bits: Math.min(max, Math.max(min, budget.bits)) }, locked, ...kept }
   })
 
   // Everything on which the walk depends, but for the budget.
-  const bounds = computed(() => JSON.stringify([projects.revision, asked.value.locked, asked.value.constraints]))
+  const bounds = computed(() => JSON.stringify([projects.revision, now.value.locked, now.value.constraints]))
   const fetchFollow = latest(
     async ({ project, of, locked, constraints }: Question & { of: string }) => {
       const answer = await client.call('plan.follow', { project, locked: { ...locked }, constraints })
@@ -83,7 +88,7 @@ function createPlanning() {
     bounds,
     (of) => {
       const project = projects.project?.folder
-      if (project) fetchFollow({ project, of, ...asked.value })
+      if (project) fetchFollow({ project, of, ...now.value })
     },
     { immediate: true },
   )
@@ -91,35 +96,33 @@ function createPlanning() {
     if (follow.value === null || follow.value.of !== bounds.value || projects.areOptionsOld) return null
     if (projects.options === null || follow.value.answer.walks.length === 0) return null
     const parametersOf = (layer: string): number => projects.byName.get(layer)?.parameters ?? 0
-    return createFollower(follow.value.answer, projects.optionsByName, parametersOf, asked.value.locked)
+    return createFollower(follow.value.answer, projects.optionsByName, parametersOf, now.value.locked)
   })
 
   let resting: ReturnType<typeof setTimeout> | null = null
-  let calming: ReturnType<typeof setTimeout> | null = null
-  function calmDown(): void {
-    calming = null
-    store.calmDown()
-  }
   function ask(): void {
     if (resting !== null) clearTimeout(resting)
     resting = null
     const project = projects.project?.folder
-    if (project) solve({ project, ...asked.value })
+    if (project) solve({ project, ...now.value })
+  }
+  function rest(): void {
+    // Lists need not wait for an allocator that takes its time.
+    if (now.value.allocator !== undefined) store.calmDown()
+    ask()
   }
   onScopeDispose(() => {
     if (resting !== null) clearTimeout(resting)
-    if (calming !== null) clearTimeout(calming)
   })
   watch(
-    () => [JSON.stringify(asked.value), projects.revision, store.isDragging] as const,
+    () => [JSON.stringify(now.value), projects.revision, store.isDragging] as const,
     () => {
-      const bytes = store.isDragging ? (follower.value?.bytesOf(asked.value.budget) ?? null) : null
+      const bytes = store.isDragging ? (follower.value?.bytesOf(now.value.budget) ?? null) : null
       if (bytes === null || !follower.value) return ask()
       store.setPlan(follower.value.at(bytes))
       fault.value = null
       if (resting !== null) clearTimeout(resting)
-      resting = setTimeout(ask, restMs)
-      calming ??= setTimeout(calmDown, calmMs)
+      resting = setTimeout(rest, restMs)
     },
     { immediate: true },
   )
@@ -157,5 +160,5 @@ function createPlanning() {
     const bytes = follow.value ? bytesAtBits(follow.value.answer, rounded) : null
     return 'bytes' in budget && bytes !== null ? { bytes: Math.round(bytes) } : { bits: rounded }
   }
-  return { fault, bounds: limits, bits, range, budgetAt }
+  return { fault, isChoosing, bounds: limits, bits, range, budgetAt }
 }

@@ -23,7 +23,8 @@ export function usePreflight() {
   /** What does not fit, waiting for an answer. */
   const asking = shallowRef<{ found: Preflight; answer: (goesOn: boolean) => void } | null>(null)
 
-  async function allows(project: string, job: Job): Promise<boolean> {
+  /** `quietly`: the figures were told before. */
+  async function allows(project: string, job: Job, how: 'told' | 'quietly' = 'told'): Promise<boolean> {
     let found: Preflight
     try {
       found = await client.call('plan.preflight', { project, job })
@@ -32,7 +33,8 @@ export function usePreflight() {
       return true
     }
     if (found.fits) {
-      toasts.show({ tone: 'info', title: 'Started', text: `It will take ${preflightWords(found)}.` })
+      if (how === 'told')
+        toasts.show({ tone: 'info', title: 'Started', text: `It will take ${preflightWords(found)}.` })
       return true
     }
     const { promise, resolve } = Promise.withResolvers<boolean>()

@@ -41,7 +41,7 @@ export const resultStep: Record<JobKind, { title: string; step: Step }> = {
   convert: { title: 'See the files', step: 'convert' },
   importance: { title: 'Plan with it', step: 'plan' },
   shootout: { title: 'See the results', step: 'shootout' },
-  floor: { title: 'See the front', step: 'compare' },
+  floor: { title: 'See what it found', step: 'compare' },
 }
 export const canResume = (job: Job): boolean =>
   job.state === 'failed' || job.state === 'cancelled' || job.state === 'interrupted'

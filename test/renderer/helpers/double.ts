@@ -266,7 +266,8 @@ export function createDouble(start: Project = emptyProject()): Double {
       begin('shootout', `Shoot-out on ${layer}`, 'feedback-3-g64', () => tried.add(layer, asked)),
     'shootout.get': ({ layer }) => tried.of(layer),
     'option.list': () => made.options,
-    'plan.solve': ({ budget, uniform, locked }) => made.solve(budget, locked, uniform),
+    'plan.solve': ({ budget, uniform, locked, allocator }) =>
+      made.chosenBy(allocator, budget, made.solve(budget, locked, uniform)),
     'run.start': ({ recipe, name }) =>
       begin('run', name ?? 'Run', 'model.layers.3.self_attn.q_proj.weight', () => {
         original()
@@ -297,7 +298,12 @@ export function createDouble(start: Project = emptyProject()): Double {
             makeVariant(`Uniform ${budget.bits} bits`, made.solve(budget, {}, true), true)
         }
       }),
-    'floor.start': () => begin('run', 'Meet a floor', 'measuring 4 bits', () => undefined),
+    'floor.start': ({ lose }) =>
+      begin('floor', `Find the smallest that loses at most ${100 * lose} %`, 'step 3 of at most 10', (id) => {
+        original()
+        for (const bits of [3, 5]) makeVariant(`Planned ${bits} bits`, made.solve({ bits }, {}), false)
+        setJob(id, { result: project.variants.at(-1)?.id ?? null })
+      }),
     'export.start': ({ variant, path }) =>
       begin('export', 'Export', 'verifying', () => {
         const bytes = project.variants.find((one) => one.id === variant)?.bytes ?? 0

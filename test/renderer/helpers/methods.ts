@@ -75,6 +75,19 @@ export const methods: MethodSummary[] = [
     parameters: schema({ size: { type: 'integer', minimum: 0, default: 0, description: 'Of the blocks; 0: whole.' } }),
   }),
   method('int8', 'activate', 'Activations in 8 bits', { summary: 'A scale for each token.', needs: ['activations'] }),
+  method('knapsack', 'allocate', 'Exact budgeted choice', {
+    summary:
+      'Picks one option per layer so that the total predicted loss is the least possible within the byte budget.',
+    cost: 'milliseconds per budget',
+    formula: 'min sum loss[i, x_i]',
+    needs: [],
+  }),
+  method('genetic', 'allocate', 'Genetic search with a learned predictor', {
+    summary:
+      'Breeds recipes under all limits at once, judged by a predictor that learns from the recipes measured so far.',
+    cost: 'a second or so for 500 layers x 24 options',
+    needs: [],
+  }),
   method('onnx', 'export', 'ONNX', {
     summary: 'One file that plain ONNX Runtime runs as it is.',
     cost: 'writes the file',

@@ -1,3 +1,4 @@
+import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Result } from '../../../src-preload/contract/channels.ts'
 import type { CheckpointSummary, DataSummary, LayerSummary, Role } from '../../../src-preload/contract/model.ts'
 import type { Budget, Plan } from '../../../src-preload/contract/plan.ts'
@@ -186,6 +187,15 @@ export function solve(budget: Budget, locked: Readonly<Record<string, string>>, 
     },
     solveMs: 1.2,
   }
+}
+
+/** The same plan, as another allocator would have chosen it. */
+export function chosenBy(allocator: string | null, budget: Budget, plan: Plan): Plan {
+  if (allocator === 'knapsack' && 'perSecond' in budget)
+    throw new Fault('unsupported', 'Exact budgeted choice does not take into account: maxSeconds.', {
+      data: { field: 'allocator', found: allocator },
+    })
+  return allocator === null ? plan : { ...plan, allocator, optimal: allocator === 'knapsack' }
 }
 
 export function frontPoint(plan: Plan): FrontPoint {
