@@ -281,6 +281,36 @@ describe.skipIf(!hasChromium || !isBuilt)('the window, end to end', () => {
     await page.keyboard.press('6')
   })
 
+  test('another allocator chooses, and what loses little enough is found by measuring', async () => {
+    const { page } = house
+    await page.keyboard.press('4')
+    await page.getByRole('combobox', { name: 'What the budget is' }).click()
+    await page.getByRole('option', { name: /^Accuracy lost/ }).click()
+    await page.getByLabel('Most accuracy lost in per cent').fill('8')
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Constraints…' }).click()
+    await page.getByRole('combobox', { name: 'Who chooses the plan' }).click()
+    await page.getByRole('option', { name: /^Genetic search/ }).click()
+    await photo('4-plan-allocator')
+    await page.getByRole('button', { name: 'Done' }).click()
+    await page.getByText('Not proven best: Genetic search').waitFor({ timeout: 30_000 })
+    await page.getByText(/At most 10 of 64 plans along the curve/).waitFor()
+    await photo('4-plan-floor')
+    await page.getByRole('button', { name: 'Find it by measuring' }).click()
+    const found = page.getByRole('button', { name: 'See what it found' })
+    await found.waitFor({ timeout: 240_000 })
+    await photo('5-run-floor')
+    await found.click()
+    const chosen = page.getByRole('listbox', { name: 'Measured' }).getByRole('option', { selected: true })
+    await chosen.waitFor()
+    expect(await chosen.textContent()).not.toContain('Original')
+    await page.keyboard.press('4')
+    await page.locator('main').focus()
+    for (let i = 0; i < 3; i++) await page.keyboard.press('Control+z')
+    await page.getByText(/^Proven best/).waitFor()
+    await page.keyboard.press('6')
+  })
+
   test('Export writes a verified file and guards what stands there', async () => {
     const { page } = house
     await page.getByRole('tab', { name: /Measured/ }).click()

@@ -42,7 +42,7 @@ function createPlanning() {
   const fault = shallowRef<FaultShape | null>(null)
   /** An allocator that may take its time is at it. */
   const isChoosing = ref(false)
-  const follow = shallowRef<{ of: string; answer: Follow } | null>(null)
+  const follow = shallowRef<{ of: string; answer: Follow; locked: Draft['locked'] } | null>(null)
 
   const solve = latest(
     async ({ project, budget, locked, constraints, allocator: chosen }: Question) => {
@@ -80,7 +80,7 @@ function createPlanning() {
   const fetchFollow = latest(
     async ({ project, of, locked, constraints }: Question & { of: string }) => {
       const answer = await client.call('plan.follow', { project, locked: { ...locked }, constraints })
-      if (bounds.value === of) follow.value = { of, answer }
+      if (bounds.value === of) follow.value = { of, answer, locked }
     },
     () => undefined, // the plan says what is wrong; without a walk the hand is followed by questions
   )
@@ -96,7 +96,8 @@ function createPlanning() {
     if (follow.value === null || follow.value.of !== bounds.value || projects.areOptionsOld) return null
     if (projects.options === null || follow.value.answer.walks.length === 0) return null
     const parametersOf = (layer: string): number => projects.byName.get(layer)?.parameters ?? 0
-    return createFollower(follow.value.answer, projects.optionsByName, parametersOf, now.value.locked)
+    // Nothing here may depend on the budget: with hundreds of layers this is no work for every move.
+    return createFollower(follow.value.answer, projects.optionsByName, parametersOf, follow.value.locked)
   })
 
   let resting: ReturnType<typeof setTimeout> | null = null
