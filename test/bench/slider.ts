@@ -39,16 +39,22 @@ function writeCheckpoint(file: string): void {
 interface Times {
   handled: number[] // ms from the page's own event handler
   stamped: number[] // ms from when the browser had the move, waiting for the frame included
+  others: number // changes that no move of their frame led to: the exact plan, where the hand rested
 }
 
 async function drag(page: Page, moves: number): Promise<Times> {
   await page.evaluate(() => {
-    const times = { handled: [] as number[], stamped: [] as number[] }
+    const times = { handled: [] as number[], stamped: [] as number[], others: 0 }
     Object.assign(window, { latheTimes: times })
     let from: { handled: number; stamped: number } | null = null
     window.addEventListener(
       'pointermove',
-      (event) => (from ??= { handled: performance.now(), stamped: event.timeStamp }),
+      (event) => {
+        const now = { handled: performance.now(), stamped: event.timeStamp }
+        from = now
+        // A move by less than a step changes nothing: what comes later must not be counted from it.
+        requestAnimationFrame(() => from === now && (from = null))
+      },
       true,
     )
     const loss = document.querySelector('[data-test="loss"]')
@@ -56,7 +62,10 @@ async function drag(page: Page, moves: number): Promise<Times> {
     new MutationObserver(() => {
       const began = from
       from = null
-      if (!began) return
+      if (!began) {
+        times.others += 1
+        return
+      }
       // The message is handled after the frame that the callback belongs to was painted.
       requestAnimationFrame(() => {
         const channel = new MessageChannel()
@@ -123,14 +132,14 @@ try {
   if (profile !== undefined) await session.send('Profiler.enable')
   if (profile !== undefined) await session.send('Profiler.start')
   const before = await busy()
-  const { handled, stamped } = await drag(page, 300)
+  const { handled, stamped, others } = await drag(page, 300)
   const after = await busy()
   if (profile !== undefined) writeFileSync(profile, JSON.stringify((await session.send('Profiler.stop')).profile))
   const work = (name: string): string =>
     (((after.get(name) ?? Number.NaN) - (before.get(name) ?? 0)) / handled.length).toFixed(1)
   const [a, b] = [handled, stamped].map((times) => times.sort((x, y) => x - y))
   console.log(
-    `slider to paint, ${options.length} layers x ${Math.min(...counts)} to ${Math.max(...counts)} options, ${a?.length} changes: ` +
+    `slider to paint, ${options.length} layers x ${Math.min(...counts)} to ${Math.max(...counts)} options, ${a?.length} changes (and ${others} at rest): ` +
       `p50 ${at(a ?? [], 0.5)} ms, p95 ${at(a ?? [], 0.95)} ms, longest ${at(a ?? [], 1)} ms ` +
       `(from the browser's own time stamp: p50 ${at(b ?? [], 0.5)}, p95 ${at(b ?? [], 0.95)}); ` +
       `the page's thread worked ${work('TaskDuration')} ms a change: ${work('ScriptDuration')} scripts, ` +
