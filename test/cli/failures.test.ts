@@ -39,10 +39,10 @@ const cases: [name: string, code: number, words: string, args: string[]][] = [
     'expected a number from 1 to 32',
     ['compress', model, ...data, '--bits', '99', '--out', at('x')],
   ],
-  ['two budgets', 2, '--bits or as --bytes', ['plan', model, ...data, '--bits', '4', '--bytes', '100000']],
-  ['no budget', 2, '--bits or as --bytes', ['plan', model, ...data]],
+  ['two budgets', 2, 'one of them', ['plan', model, ...data, '--bits', '4', '--bytes', '100000']],
+  ['no budget', 2, 'one of them', ['plan', model, ...data]],
   ['a range that is none', 2, 'expected a range such as 2..8', ['front', model, ...data, '--bits', '8..2']],
-  ['an unknown score', 2, 'There is no score method "magic"', ['score', model, '--method', 'magic']],
+  ['an unknown score', 2, 'There is no method "magic" of this kind', ['score', model, '--method', 'magic']],
   [
     'an unknown format',
     2,

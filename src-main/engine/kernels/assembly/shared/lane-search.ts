@@ -60,6 +60,11 @@ function codeOf(value: v128, low: v128, high: v128): v128 {
   return f32x4.nearest(f32x4.pmin(high, f32x4.pmax(low, value)))
 }
 
+/** 1 / the factor by which step k shrinks a scale. */
+function widen(k: i32): f32 {
+  return 1 / (1 - ((1 - smallest) * <f32>k) / <f32>steps)
+}
+
 /** Smallest scales with which zero points z clip nothing on the side they serve; sign -1 mirrors the grid. */
 function tightScale(z: v128, top: v128, sign: f32): v128 {
   const low = sign < 0 ? hi : f32x4.neg(lo)
@@ -155,22 +160,21 @@ export function chooseLanes(x: usize, h: usize, n: i32, stride: usize): void {
     for (let offset = -side; offset <= side; offset++) {
       const z = symmetric ? middle : f32x4.pmin(top, f32x4.pmax(none, f32x4.add(chosenZero, f32x4.splat(<f32>offset))))
       if (symmetric) {
-        const right = tightScale(z, top, 1)
-        const left = f32x4.neg(tightScale(z, top, -1))
+        const right = f32x4.div(one, tightScale(z, top, 1))
+        const left = f32x4.div(f32x4.neg(one), tightScale(z, top, -1))
         for (let k = 0; k < steps; k++) {
-          const shrink = f32x4.splat(1 - ((1 - smallest) * <f32>k) / <f32>steps)
-          const a = f32x4.div(one, f32x4.mul(right, shrink))
-          const b = f32x4.div(one, f32x4.mul(left, shrink))
+          const widened = f32x4.splat(widen(k))
+          const a = f32x4.mul(right, widened)
+          const b = f32x4.mul(left, widened)
           sums(x, h, n, stride, a, b, z, top)
           offer(firstXU, firstUU, a, base, z)
           offer(secondXU, secondUU, b, base, z)
         }
       } else {
-        const tight = tightScale(z, top, 1)
+        const tight = f32x4.div(one, tightScale(z, top, 1))
         for (let k = 0; k < steps; k += 2) {
-          const a = f32x4.div(one, f32x4.mul(tight, f32x4.splat(1 - ((1 - smallest) * <f32>k) / <f32>steps)))
-          const next = min<i32>(k + 1, steps - 1)
-          const b = f32x4.div(one, f32x4.mul(tight, f32x4.splat(1 - ((1 - smallest) * <f32>next) / <f32>steps)))
+          const a = f32x4.mul(tight, f32x4.splat(widen(k)))
+          const b = f32x4.mul(tight, f32x4.splat(widen(min<i32>(k + 1, steps - 1))))
           sums(x, h, n, stride, a, b, z, top)
           offer(firstXU, firstUU, a, base, z)
           offer(secondXU, secondUU, b, base, z)
