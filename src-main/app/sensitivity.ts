@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import { isWeighted, type Methods, methodsSchema, type Option } from '../../src-preload/contract/plan.ts'
+import {
+  everyOptionBelow,
+  isWeighted,
+  type Methods,
+  methodsSchema,
+  type Option,
+} from '../../src-preload/contract/plan.ts'
 import type { Handlers } from '../../src-preload/contract/server.ts'
 import type { Prepare, Unit } from '../jobs/work.ts'
 import { listOptions, saveOption } from '../store/options.ts'
@@ -26,7 +32,7 @@ const sensitivityArgs = z.object({
   samples: z.number().int().positive().nullish(),
   format: z.string().optional(),
   methods: methodsSchema.optional(),
-  every: z.boolean().default(false),
+  every: z.boolean().optional(),
   pairs: z.boolean().default(false),
   latency: z.boolean().default(false),
 })
@@ -72,13 +78,14 @@ export async function sensitivityUnits(
   const args = sensitivityArgs.parse(asked)
   const { measurement, format, notices } = await measurementOf(context, project, args)
   const { subject, checkpoint } = measurement
+  const every = args.every ?? subject.checkpoint.summary.parameters < everyOptionBelow
   const weighs = measurement.layers.some(({ options }) => options.some(isWeighted))
   const importance =
     weighs && subject.dataSet
       ? importanceUnit(project, { subject, checkpoint, data: dataIdentity(subject.dataSet) })
       : null
   const blocks = [
-    ...blockUnits(context, project, measurement, { every: args.every, importance }),
+    ...blockUnits(context, project, measurement, { every, importance }),
     ...(args.pairs ? pairUnits(project, measurement, importance) : []),
     ...(args.latency ? latencyUnits(project, measurement, format) : []),
     ...removalUnits(project, measurement, args.methods ?? subject.row.methods),

@@ -126,7 +126,8 @@ export const channels = {
     z.object({
       project,
       samples: z.number().int().positive().optional(),
-      every: z.boolean().default(false), // measures all options; else enough of each layer's to predict the others from
+      /** Runs all options; else enough of each layer's to tell the others from. Without: as the network's size asks for. */
+      every: z.boolean().optional(),
       pairs: z.boolean().default(false), // also layers of one dependency block together
       latency: z.boolean().default(false), // also seconds of each shape and form on this machine
     }),

@@ -17,7 +17,7 @@ export const preflightJobSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('sensitivity'),
     samples: z.number().int().positive().optional(),
-    every: z.boolean().default(false),
+    every: z.boolean().optional(),
     pairs: z.boolean().default(false),
     latency: z.boolean().default(false),
   }),

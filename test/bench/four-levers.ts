@@ -1,5 +1,6 @@
 // All levers together against each alone and against one width for all, measured at equal bytes:
 //   node test/bench/four-levers.ts MODEL DATA [--bits 2.5,3,3.5,4.5] [--levers wanda,svd,remove-blocks] [--format onnx]
+//     [--pairs] [--every] [--samples n] [--ways 'bits alone,uniform']
 // Every plan is run and evaluated; KL divergence to the original on the evaluation part.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,6 +19,9 @@ const { values, positionals } = parseArgs({
     quantizer: { type: 'string' },
     format: { type: 'string' },
     pairs: { type: 'boolean', default: false },
+    every: { type: 'boolean', default: false },
+    samples: { type: 'string' },
+    ways: { type: 'string' },
   },
 })
 const [model = '', data = ''] = positionals
@@ -40,14 +44,17 @@ try {
     const levers = values.levers.split(',').map((method) => ({ method, parameters: {} }))
     const quantizer = values.quantizer === undefined ? null : { method: values.quantizer, parameters: {} }
     await client.call('project.setMethods', { project, methods: { quantizer, prepare: [], samples: null, levers } })
+    const samples = values.samples === undefined ? {} : { samples: Number(values.samples) }
     const began = performance.now()
-    await finish(await client.call('sensitivity.start', { project, pairs: values.pairs }))
+    await finish(
+      await client.call('sensitivity.start', { project, pairs: values.pairs, every: values.every, ...samples }),
+    )
     console.log(`sensitivity: ${((performance.now() - began) / 1000).toFixed(0)} s`)
     console.log('| bits | bytes | way | took | KL predicted | KL measured | sparsity | rank | blocks out |')
     for (const bits of values.bits.split(',').map(Number)) {
       // Every way has the bytes of that width for all layers.
       const asked = await client.call('plan.solve', { project, budget: { bits }, constraints: { only: ['bits'] } })
-      for (const { name, only, uniform } of ways) {
+      for (const { name, only, uniform } of ways.filter(({ name }) => values.ways?.includes(name) ?? true)) {
         try {
           const budget = uniform ? { bits } : { bytes: asked.budgetBytes }
           const plan = await client.call('plan.solve', { project, budget, uniform, constraints: { only } })
