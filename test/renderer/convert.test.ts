@@ -168,6 +168,7 @@ test('the plan goes on for another format: nothing stays locked, the budget does
     project: here.double.project.folder,
     budget: { bits: 4.05 },
     locked: {},
+    allocator: null,
   })
 })
 
