@@ -14,7 +14,7 @@ import { evaluateUnit, evaluationId, original } from './evaluate-units.ts'
 import { planModel } from './plan-model.ts'
 import { type OpenProject, requireData, type Subject, subjectOf } from './projects.ts'
 import { checkRecipe, variantId, variantUnits } from './run.ts'
-import { solvePlan } from './solve.ts'
+import { planFor } from './solve.ts'
 import { startJob, verifiedSubject } from './work.ts'
 
 const floorArgs = z.object({
@@ -31,12 +31,12 @@ export const floorHandlers = (context: AppContext): Pick<Handlers, 'floor.start'
     requireData(open, subjectOf(open))
     const model = await planModel(context, open)
     const request = { uniform: false, locked, constraints }
-    const least = solvePlan(model, { ...request, budget: { loss: Number.MAX_VALUE } }).predicted.bytes
-    const most = solvePlan(model, { ...request, budget: { bytes: Number.MAX_SAFE_INTEGER } }).predicted.bytes
+    const least = (await planFor(model, { ...request, budget: { loss: Number.MAX_VALUE } })).predicted.bytes
+    const most = (await planFor(model, { ...request, budget: { bytes: Number.MAX_SAFE_INTEGER } })).predicted.bytes
     const points = new Map<string, { recipe: Recipe; predicted: number }>()
     for (let k = 0; k < mostPoints; k += 1) {
       const bytes = Math.ceil(least * (most / least) ** (k / (mostPoints - 1)))
-      const { recipe, predicted } = solvePlan(model, { ...request, budget: { bytes } })
+      const { recipe, predicted } = await planFor(model, { ...request, budget: { bytes } })
       points.set(recipeId(recipe), { recipe, predicted: -predicted.loss })
     }
     const title = `Find the smallest that loses at most ${(100 * lose).toPrecision(2)} %`

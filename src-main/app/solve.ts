@@ -96,7 +96,7 @@ function allocatorFor({ limits, spaces }: Asked, wanted: string | null): Allocat
 function uniformPlan(model: PlanModel, { budget }: PlanRequest, made: Asked, startedAt: number): Plan {
   // A budget in bits names its width itself, whatever the locks add to the bytes.
   const named = 'bits' in budget ? budget.bits : Infinity
-  const { maxBytes = Infinity, maxLoss = Infinity } = made.limits
+  const { maxBytes = Infinity, maxLoss = Infinity, maxSeconds = Infinity } = made.limits
   const space = made.spaces.spaces.find((each) => each.model === model)
   const widths = made.target.objective === 'bytes' ? model.widths : [...model.widths].reverse()
   let smallest = Infinity
@@ -105,7 +105,7 @@ function uniformPlan(model: PlanModel, { budget }: PlanRequest, made: Asked, sta
     const choice = withWishes(model, uniformChoice(model, width), made.wishes)
     const sums = total(model, choice)
     const fits = 'bits' in budget || sums.bytes <= maxBytes
-    if (space && fits && sums.loss <= maxLoss)
+    if (space && fits && sums.loss <= maxLoss && (sums.seconds ?? 0) <= maxSeconds)
       return describe(model, choice, made, { startedAt, allocator: 'uniform', optimal: false })
     smallest = Math.min(smallest, sums.bytes)
   }

@@ -195,3 +195,11 @@ test('another allocator is taken by name, one that is not known is refused', asy
   expect(program.predicted.loss).toBeCloseTo(exact.predicted.loss, 9)
   await expect(planFor(three, { ...request, allocator: 'magic' })).rejects.toThrow(/no allocator "magic"/)
 })
+
+test('a time limit holds for one width, too', () => {
+  const timed = three.layers.map((each) => ({ ...each, seconds: each.options.map(({ bits }) => bits / 1_000) }))
+  const slow = { ...three, layers: timed.map((each) => ({ ...each, seconds: Float64Array.from(each.seconds) })) }
+  const constraints = { ...noConstraints, maxSeconds: 0.012 } // three layers of 4 bits
+  const plan = solvePlan(slow, { budget: { bytes: 1e9 }, uniform: true, locked: {}, constraints })
+  expect(plan.layers.map(({ bits }) => bits)).toEqual([4, 4, 4])
+})
