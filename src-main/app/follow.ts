@@ -1,25 +1,22 @@
 import type { Follow, Walk } from '../../src-preload/contract/follow.ts'
-import { Fault } from '../../src-preload/contract/fault.ts'
-import { curve } from '../engine/allocate/knapsack.ts'
+import type { Curve } from '../engine/allocate/knapsack.ts'
 import type { Choices } from '../engine/allocate/define.ts'
-import { allows, optionsLeft, type Wishes } from './plan-space.ts'
-import { type PlanLayer, type PlanModel, total, uniformChoice } from './plan-model.ts'
-
-interface Group extends Choices {
-  members: number[] // layers, by index
-  ids: string[] // [options]
-}
+import { type Space, spacesOf, type Wishes } from './plan-space.ts'
+import { type PlanModel, total, uniformChoice } from './plan-model.ts'
 
 /** All that is needed to follow a hand: the plans a budget passes through, and how their losses are predicted. */
 export function followOf(model: PlanModel, wishes: Wishes): Follow {
-  const models = [model, ...model.shorter].filter((each) => each === model || allows(each, wishes))
+  const { spaces, prepared } = spacesOf(model, wishes)
   const ids = new Map<string, number>()
   const indexOf = (id: string): number => {
     const index = ids.get(id) ?? ids.size
     ids.set(id, index)
     return index
   }
-  const walks = models.map((each) => walkOf(each, wishes, indexOf))
+  const walks = prepared.knapsacks.flatMap((knapsack, i) => {
+    const space = spaces[i]
+    return space ? [walkOf(space, knapsack.curve(), indexOf)] : []
+  })
   return {
     walks,
     ids: [...ids.keys()],
@@ -30,13 +27,15 @@ export function followOf(model: PlanModel, wishes: Wishes): Follow {
   }
 }
 
-function walkOf(model: PlanModel, wishes: Wishes, indexOf: (id: string) => number): Walk {
-  const groups = groupsOf(model, wishes)
-  const { layer: group, option, bytes, loss } = curve(groups)
+function walkOf(
+  { model, groups, members: membersOf }: Space,
+  { layer: group, option, bytes, loss }: Curve,
+  indexOf: (id: string) => number,
+): Walk {
   const at = groups.map(smallest)
   const start = new Array<number>(model.layers.length).fill(0)
-  groups.forEach(({ members, ids }, g) => {
-    for (const member of members) start[member] = indexOf(ids[at[g] ?? 0] ?? '')
+  groups.forEach(({ ids }, g) => {
+    for (const member of membersOf[g] ?? []) start[member] = indexOf(ids[at[g] ?? 0] ?? '')
   })
   const steps = Array.from(group, (g, k) => ({
     option: indexOf(groups[g]?.ids[option[k] ?? 0] ?? ''),
@@ -48,7 +47,7 @@ function walkOf(model: PlanModel, wishes: Wishes, indexOf: (id: string) => numbe
     baseBytes: model.baseBytes,
     baseLoss: model.removedLoss,
     layers: model.layers.map(({ name }) => name),
-    groups: groups.map(({ members }) => members),
+    groups: membersOf,
     start,
     startLosses: groups.map((each, g) => each.loss[at[g] ?? 0] ?? 0),
     startBytes: bytes[0] ?? 0,
@@ -59,45 +58,6 @@ function walkOf(model: PlanModel, wishes: Wishes, indexOf: (id: string) => numbe
     loss: steps.map((step) => step.loss),
   }
 }
-
-/** Layers that change together, each with the options that its locks, floors and ceilings leave. Names of layers that a
- *  shorter network has no more are passed over. */
-function groupsOf(model: PlanModel, wishes: Wishes): Group[] {
-  const index = new Map(model.layers.map(({ name }, i) => [name, i]))
-  const grouped = new Set<number>()
-  const together = wishes.constraints.alike.flatMap((names): number[][] => {
-    const members = names.flatMap((name) => index.get(name) ?? []).filter((i) => !grouped.has(i))
-    for (const member of members) grouped.add(member)
-    return members.length > 0 ? [members] : []
-  })
-  const alone = model.layers.flatMap((_, i) => (grouped.has(i) ? [] : [[i]]))
-  return [...together, ...alone].map((members): Group => {
-    const lists = members.map((i) => allowed(model.layers[i] as PlanLayer, wishes))
-    const [first = new Map<string, number>()] = lists
-    const ids = [...first.keys()].filter((id) => lists.every((list) => list.has(id)))
-    if (ids.length === 0) throw nothingLeft(members.map((i) => model.layers[i]?.name ?? ''))
-    const sums = (of: 'bytes' | 'loss'): Float64Array =>
-      Float64Array.from(ids, (id) =>
-        members.reduce((sum, i, m) => sum + (model.layers[i]?.[of][lists[m]?.get(id) ?? 0] ?? 0), 0),
-      )
-    return { members, ids, bytes: sums('bytes'), loss: sums('loss') }
-  })
-}
-
-/** Option id -> its index, of those that may be chosen. */
-const allowed = (layer: PlanLayer, { locked, constraints }: Wishes): Map<string, number> =>
-  new Map(
-    optionsLeft(layer, locked[layer.name], constraints).flatMap((i): [string, number][] => {
-      const option = layer.options[i]
-      return option ? [[option.id, i]] : []
-    }),
-  )
-
-const nothingLeft = (names: string[]): Fault =>
-  new Fault('infeasible', `What is asked of ${names.join(', ')} leaves it no option.`, {
-    hint: 'Unlock it, or take its floor, its ceiling or its group away.',
-    data: { tensor: names[0] ?? '', field: 'constraints' },
-  })
 
 function smallest({ bytes, loss }: Choices): number {
   let best = 0

@@ -20,6 +20,8 @@ export interface Wishes {
 export interface Space {
   model: PlanModel
   configuration: Configuration
+  groups: NamedChoices[] // what is chosen for: layers, those that go alike as one
+  members: number[][] // layers behind each group, by index
   /** An allocator's choice -> index of each layer's option. */
   expand(choice: ArrayLike<number>): Int32Array
 }
@@ -44,7 +46,7 @@ export function spacesOf(model: PlanModel, wishes: Wishes): Spaces {
 }
 
 /** Blocks that must stay, and those of layers that a person decided about, are not left out. */
-export function allows(model: PlanModel, { locked, constraints }: Wishes): boolean {
+function allows(model: PlanModel, { locked, constraints }: Wishes): boolean {
   if (model.removed.length > 0 && constraints.only?.includes('depth') === false) return false
   if (constraints.keepBlocks.some((block) => model.removed.includes(block))) return false
   const there = new Set(model.layers.map(({ name }) => name))
@@ -69,6 +71,8 @@ function spaceOf(model: PlanModel, { locked, constraints }: Wishes): Space {
   const tied = tieLayers(layers, groups, model.pairs)
   return {
     model,
+    groups: tied.layers,
+    members: tied.members,
     configuration: {
       problem: { layers: tied.layers, ...(tied.pairs.length > 0 && { pairs: tied.pairs }) },
       loss: model.removedLoss,
@@ -80,11 +84,7 @@ function spaceOf(model: PlanModel, { locked, constraints }: Wishes): Space {
 }
 
 /** Indexes of the options that may be chosen. */
-export function optionsLeft(
-  { name, options }: PlanLayer,
-  lock: string | undefined,
-  constraints: Constraints,
-): number[] {
+function optionsLeft({ name, options }: PlanLayer, lock: string | undefined, constraints: Constraints): number[] {
   if (lock !== undefined) return [options.findIndex(({ id }) => id === lock)]
   const floor = constraints.floors[name] ?? 0
   const ceiling = constraints.ceilings[name] ?? Infinity
