@@ -1,4 +1,5 @@
 import type { FaultShape } from '../../src-preload/contract/fault.ts'
+import { formatBytes, formatDuration, formatLoss } from './format.ts'
 
 const titles: Record<string, string> = {
   file: 'File',
@@ -9,13 +10,39 @@ const titles: Record<string, string> = {
   found: 'Found',
 }
 
+/** Said in words already, or for programs. */
+const wordless = new Set(['bounds', 'smallestBytes'])
+
+interface Totals {
+  bytes?: number
+  loss?: number
+  seconds?: number | null
+}
+/** The plans that come nearest to what was asked, one for each bound that could give way. */
+function nearestWords(nearest: object): string {
+  const plans = Object.values(nearest).filter((plan): plan is Totals => typeof plan === 'object' && plan !== null)
+  return plans
+    .map(({ bytes, loss, seconds }) =>
+      [
+        formatBytes(bytes),
+        `predicted loss ${formatLoss(loss)} nats`,
+        ...(typeof seconds === 'number' ? [`${formatDuration(seconds * 1000)} a sample`] : []),
+      ].join(', '),
+    )
+    .join('; or ')
+}
+
 /** Where a fault happened, as rows to show: the known places first, then whatever else it carries. */
 export function faultPlaces(fault: FaultShape): { title: string; text: string }[] {
   const data = fault.data ?? {}
   const keys = [...Object.keys(titles), ...Object.keys(data).filter((key) => !(key in titles))]
   return keys.flatMap((key) => {
     const value = data[key]
-    if (value === undefined || value === null) return []
+    if (value === undefined || value === null || (fault.code === 'infeasible' && wordless.has(key))) return []
+    if (fault.code === 'infeasible' && key === 'nearest' && typeof value === 'object') {
+      const text = nearestWords(value)
+      return text === '' ? [] : [{ title: 'Nearest', text }]
+    }
     return [{ title: titles[key] ?? key, text: typeof value === 'object' ? JSON.stringify(value) : String(value) }]
   })
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { faultPlaces } from '../../src-renderer/ui/faultPlaces.ts'
 import * as f from '../../src-renderer/ui/format.ts'
 
 test.each([
@@ -83,4 +84,19 @@ test('times near now are words, far ones are dates', () => {
 test('the last part of either kind of path', () => {
   expect(f.baseName('/models/a/resnet.onnx')).toBe('resnet.onnx')
   expect(f.baseName('C:\\models\\llama\\')).toBe('llama')
+})
+
+test('the plans nearest to an impossible one are words, not a dump', () => {
+  const nearest = {
+    maxBytes: { bytes: 215_789, loss: 0.04996387740985911, seconds: null },
+    maxLoss: { bytes: 159_946, loss: 0.318, seconds: 0.0021 },
+  }
+  const data = { bounds: ['maxBytes', 'maxLoss'], nearest, expected: 'more', smallestBytes: 1 }
+  expect(faultPlaces({ code: 'infeasible', message: 'No plan.', data })).toEqual([
+    { title: 'Expected', text: 'more' },
+    {
+      title: 'Nearest',
+      text: '215.8 kB, predicted loss 0.0500 nats; or 159.9 kB, predicted loss 0.318 nats, 2 ms a sample',
+    },
+  ])
 })
