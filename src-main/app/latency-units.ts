@@ -33,7 +33,9 @@ const keyOf = (device: DeviceId, shape: string, form: string): string =>
     .digest('hex')
 
 export interface Seconds {
-  /** What no option changes: the network's time without its layers; 0 where it was not measured. */
+  /** The network's time less that of its layers, each timed by itself; 0 where it was not measured. Below zero where calling
+   *  every layer by itself costs more than what lies between them: the network as it is then still takes what it was seen to
+   *  take, and an option the difference of its form. */
   base: number
   /** Of one sample: an image, or one token of a text. null where it was not measured. */
   of(layer: string, option: Pick<Option, 'id' | 'method'>): number | null
@@ -52,7 +54,7 @@ export function readSeconds(project: OpenProject, subject: Subject, format: stri
   const whole = readProbe(db, wholes(checkpoint, device), wholeSchema)
   const floats = [...shapeOf.values()].reduce((sum, shape) => sum + (known.get(`${shape} ${floatForm}`) ?? 0), 0)
   return {
-    base: whole ? Math.max(0, whole.seconds - floats) : 0,
+    base: whole && shapeOf.size > 0 ? whole.seconds - floats : 0,
     of(layer, option) {
       const shape = shapeOf.get(layer)
       return shape === undefined ? null : (known.get(`${shape} ${formName(format, option)}`) ?? null)

@@ -256,7 +256,7 @@ export function total(model: PlanModel, choice: Int32Array): Total {
     rankShare: weights > 0 ? ranks / weights : 1,
     loss: loss + coupled(model, choice),
     standardError,
-    seconds,
+    seconds: seconds === null ? null : Math.max(seconds, 1e-9), // forms that are told apart by noise alone
   }
 }
 
