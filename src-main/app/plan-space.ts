@@ -40,6 +40,7 @@ export function spacesOf(model: PlanModel, wishes: Wishes): Spaces {
   if (found?.key === key) return found.spaces
   checkNames(model, wishes)
   const spaces = [model, ...model.shorter].flatMap((each) => (allows(each, wishes) ? [spaceOf(each, wishes)] : []))
+  if (spaces.length === 0) throw nothingLeft(model, wishes)
   const made = { spaces, prepared: prepareConfigurations(spaces.map(({ configuration }) => configuration)) }
   known.set(model, { key, spaces: made })
   return made
@@ -83,9 +84,23 @@ function spaceOf(model: PlanModel, { locked, constraints }: Wishes): Space {
   }
 }
 
-/** Indexes of the options that may be chosen. */
+/** The project leaves blocks out itself, and what was asked for does not go with that. */
+function nothingLeft({ removed }: PlanModel, { constraints: { only, keepBlocks } }: Wishes): Fault {
+  const kept = keepBlocks.filter((block) => removed.includes(block))
+  const isDepth = only?.includes('depth') === false
+  const why = isDepth ? `"${only.join(', ')}" alone may be drawn on` : `block ${kept.join(', ')} is to stay`
+  return new Fault('infeasible', `The project leaves out block ${removed.join(', ')}, but ${why}.`, {
+    hint: 'Take the removal out of the project’s preparations, or loosen the constraint.',
+    data: {
+      bounds: ['removed', isDepth ? 'only' : 'keepBlocks'],
+      found: removed.join(', '),
+      expected: isDepth ? only.join(', ') : kept.join(', '),
+    },
+  })
+}
+
+/** Indexes of the options that may be chosen. A lock that breaks a floor, a ceiling or the levers contradicts it. */
 function optionsLeft({ name, options }: PlanLayer, lock: string | undefined, constraints: Constraints): number[] {
-  if (lock !== undefined) return [options.findIndex(({ id }) => id === lock)]
   const floor = constraints.floors[name] ?? 0
   const ceiling = constraints.ceilings[name] ?? Infinity
   const { only } = constraints
@@ -93,14 +108,43 @@ function optionsLeft({ name, options }: PlanLayer, lock: string | undefined, con
   const drawn = (option: Option): boolean =>
     only === null || [...leversOf(option, keptBits)].every((lever) => only.includes(lever))
   const left = options.flatMap((option, index) =>
-    option.bits >= floor && option.bits <= ceiling && drawn(option) ? [index] : [],
+    option.bits >= floor && option.bits <= ceiling && drawn(option) && (lock === undefined || option.id === lock)
+      ? [index]
+      : [],
   )
   if (left.length > 0) return left
-  const widths = [...new Set(options.map(({ bits }) => bits))].sort((a, b) => a - b)
-  throw new Fault('infeasible', `Nothing is left for ${name}: at least ${floor} and at most ${ceiling} bits.`, {
-    hint: `It is offered at ${widths.join(', ')} bits. Move its floor or its ceiling.`,
-    data: { tensor: name, expected: widths.join(', '), found: `${floor} to ${ceiling}` },
+  const asked = [
+    ...(lock !== undefined ? [`locked to ${lock}`] : []),
+    ...(floor > 0 ? [`at least ${floor} bits`] : []),
+    ...(ceiling < Infinity ? [`at most ${ceiling} bits`] : []),
+    ...(only !== null ? [`by ${only.join(', ') || 'no lever'} alone`] : []),
+  ]
+  const bounds = [
+    ...(lock !== undefined ? ['lock'] : []),
+    ...(floor > 0 ? ['floor'] : []),
+    ...(ceiling < Infinity ? ['ceiling'] : []),
+    ...(only !== null ? ['only'] : []),
+  ]
+  const near = nearestTo(options.filter(drawn), floor, ceiling)
+  throw new Fault('infeasible', `Nothing is left for ${name}: ${asked.join(' and ')}.`, {
+    hint: `The nearest it can have: ${near.map(({ id, bits }) => `${id} (${bits} bits)`).join(' or ')}. Move its ${bounds.join(' or ')}.`,
+    data: {
+      ...{ tensor: name, bounds, found: asked.join(' and ') },
+      expected: near.map(({ bits }) => String(bits)).join(' or '),
+      nearest: near.map(({ id, bits }) => ({ option: id, bits })),
+    },
   })
+}
+
+/** The options next to a range that holds none of them: the widest below it and the narrowest above; those within, where it is
+ *  something else that rules them out. */
+function nearestTo<O extends Option>(options: readonly O[], floor: number, ceiling: number): O[] {
+  const sorted = [...options].sort((a, b) => a.bits - b.bits)
+  const within = sorted.filter(({ bits }) => bits >= floor && bits <= ceiling)
+  if (within.length > 0) return within.length > 1 ? [within[0] as O, within.at(-1) as O] : within
+  const below = sorted.findLast(({ bits }) => bits < floor && bits <= ceiling)
+  const above = sorted.find(({ bits }) => bits > ceiling && bits >= floor)
+  return [below, above].flatMap((option) => (option === undefined ? [] : [option]))
 }
 
 /** Names a person gave must be those of layers and options. */

@@ -1,6 +1,7 @@
 // What a budget asks of a plan, in the terms of the allocators.
 import type { Budget } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
+import { type Bound, bounds, infeasible, type Limits, type Totals } from '../engine/allocate/limits.ts'
 import { bytesAtBits, type PlanModel } from './plan-model.ts'
 
 export interface Target {
@@ -8,6 +9,7 @@ export interface Target {
   maxBytes?: number // of the whole file
   maxLoss?: number // predicted KL divergence, after calibration
   maxSeconds?: number // of one sample
+  beside?: number // bytes of memory that the file is not
   words: string // what was asked, and what was assumed on the way
 }
 
@@ -24,7 +26,11 @@ export function targetOf(model: PlanModel, budget: Budget): Target {
         hint: 'Measure sensitivity with "Time the layers, too", or give lathe plan --per-second, which does.',
         data: { field: 'budget' },
       })
-    return { objective: 'loss', maxSeconds: 1 / budget.perSecond, words: `${budget.perSecond} samples a second` }
+    return {
+      objective: 'loss',
+      maxSeconds: 1 / budget.perSecond,
+      words: `at least ${budget.perSecond} samples a second`,
+    }
   }
   return memoryTarget(model, budget)
 }
@@ -59,7 +65,7 @@ function memoryTarget(model: PlanModel, { memory, context }: { memory: number; c
   const { cachePerToken, activations, attentionPerToken } = model.running
   const beside = activations + context * (cachePerToken + attentionPerToken)
   const words = `${memory} bytes of memory, of which ${Math.round(beside)} for activations and a cache of ${context} tokens`
-  if (beside < memory) return { objective: 'loss', maxBytes: memory - beside, words }
+  if (beside < memory) return { objective: 'loss', maxBytes: memory - beside, beside, words }
   throw new Fault(
     'infeasible',
     `Nothing fits ${memory} bytes: activations and cache alone take ${Math.round(beside)}.`,
@@ -81,4 +87,30 @@ export function rawLoss(model: PlanModel, loss: number): number {
     else high = middle
   }
   return low
+}
+
+/** The same refusal in the units a person asked in: losses as predicted after calibration, memory with what lies beside the
+ *  weights, speed as samples a second. */
+export function inAskedUnits(model: PlanModel, target: Target, limits: Limits, fault: Fault): Fault {
+  const named = (fault.data?.bounds ?? []) as Bound[]
+  if (fault.code !== 'infeasible' || !bounds.some((bound) => named.includes(bound))) return fault
+  const found = (fault.data?.nearest ?? {}) as unknown as Partial<Record<Bound, Totals>>
+  const predicted = (loss: number): number => model.calibration.predict(loss).loss
+  const nearest = Object.fromEntries(
+    Object.entries(found).map(([bound, plan]) => [bound, { ...plan, loss: predicted(plan.loss) }]),
+  )
+  const { maxLoss } = limits
+  const asked = infeasible({ ...limits, ...(maxLoss !== undefined && { maxLoss: predicted(maxLoss) }) }, nearest)
+  const { maxBytes, maxSeconds } = nearest as Partial<Record<Bound, Totals>>
+  const more = [
+    ...(target.beside !== undefined && maxBytes
+      ? [`In memory that is ${Math.ceil(maxBytes.bytes + target.beside)} bytes.`]
+      : []),
+    ...(maxSeconds?.seconds ? [`That is ${Number((1 / maxSeconds.seconds).toPrecision(4))} samples a second.`] : []),
+  ]
+  return new Fault('infeasible', asked.message, {
+    hint: [asked.hint, ...more].join(' '),
+    data: { ...asked.data, budget: target.words },
+    cause: fault,
+  })
 }

@@ -16,7 +16,8 @@ import { dataIdentity } from './recipe-data.ts'
 import { isPlain, needsData, recipeSeed } from './recipe-methods.ts'
 import { type PlanLayer, type PlanModel, total, uniformChoice } from './plan-model.ts'
 import { type Spaces, spacesOf, type Wishes } from './plan-space.ts'
-import { rawLoss, type Target, targetOf } from './plan-targets.ts'
+import { inAskedUnits, rawLoss, type Target, targetOf } from './plan-targets.ts'
+import { uniformWithin } from './uniform.ts'
 
 export interface PlanRequest {
   budget: Budget
@@ -39,6 +40,8 @@ function asked(model: PlanModel, { budget, locked, constraints = noConstraints }
   const lossOf = (loss: number | null | undefined): number => (loss ? rawLoss(model, loss) : Infinity)
   const maxLoss = Math.min(lossOf(target.maxLoss), lossOf(constraints.maxLoss))
   const maxSeconds = Math.min(target.maxSeconds ?? Infinity, constraints.maxSeconds ?? Infinity)
+  if (maxSeconds < Infinity) requireSeconds(model)
+  requireBlocks(model, constraints)
   const limits: Limits = {
     objective: target.objective,
     ...(target.maxBytes !== undefined && { maxBytes: target.maxBytes }),
@@ -48,13 +51,39 @@ function asked(model: PlanModel, { budget, locked, constraints = noConstraints }
   return { wishes, target, limits, spaces: spacesOf(model, wishes) }
 }
 
+function requireBlocks({ subject }: PlanModel, { keepBlocks }: Constraints): void {
+  const { blocks } = subject.checkpoint.summary
+  const beyond = keepBlocks.find((block) => block < 0 || block >= blocks)
+  if (beyond === undefined) return
+  throw new Fault('bad-arguments', `Block ${beyond} is to stay, but there is none: the network has ${blocks}.`, {
+    hint: blocks > 0 ? `Blocks are numbered from 0 to ${blocks - 1}.` : 'Leave the constraint out.',
+    data: { field: 'keepBlocks', expected: `below ${blocks}`, found: String(beyond) },
+  })
+}
+
+/** Time can be limited where it is known of every layer. */
+function requireSeconds({ layers }: PlanModel): void {
+  const untimed = layers.find(({ seconds }) => seconds === undefined)
+  if (untimed === undefined) return
+  throw new Fault('unsupported', `How long ${untimed.name} takes on this machine was not measured yet.`, {
+    hint: 'Measure sensitivity with "Time the layers, too", or leave the time limit out.',
+    data: { field: 'maxSeconds', tensor: untimed.name },
+  })
+}
+
 /** The plan that keeps to a budget and constraints with the least predicted loss, or with the fewest bytes where the budget is
  *  a loss; `uniform`: the widest single width that fits. Exact, at once: with time limits or another allocator, `planFor`. */
 export function solvePlan(model: PlanModel, request: PlanRequest): Plan {
   const startedAt = performance.now()
   const made = asked(model, request)
   if (request.uniform) return uniformPlan(model, request, made, startedAt)
-  return planOf(model, made, made.spaces.prepared.solve(made.limits), { startedAt, allocator: knapsack.id })
+  let found: Configured
+  try {
+    found = made.spaces.prepared.solve(made.limits)
+  } catch (error) {
+    throw asAsked(model, made, error)
+  }
+  return planOf(model, made, found, { startedAt, allocator: knapsack.id })
 }
 
 /** The same with any allocator that knows what is asked. */
@@ -66,7 +95,10 @@ export async function planFor(model: PlanModel, request: PlanRequest): Promise<P
   if (allocator.id === knapsack.id) return solvePlan(model, request)
   const configurations = made.spaces.spaces.map(({ configuration }) => configuration)
   const limits = { ...made.limits, seed: recipeSeed }
-  const found = await solveConfigurations(configurations, limits, allocator, allocator.params.parse({}))
+  const parameters = allocator.params.parse({})
+  const found = await solveConfigurations(configurations, limits, allocator, parameters).catch((error: unknown) => {
+    throw asAsked(model, made, error)
+  })
   return planOf(model, made, found, { startedAt, allocator: allocator.id })
 }
 
@@ -92,43 +124,22 @@ function allocatorFor({ limits, spaces }: Asked, wanted: string | null): Allocat
   return pairwise ?? allocators.find(knows) ?? knapsack
 }
 
-/** The widest single width that keeps to the limits; locks and floors as they are asked for. */
+/** The widest single width that keeps to the limits, with what is asked of layers held. */
 function uniformPlan(model: PlanModel, { budget }: PlanRequest, made: Asked, startedAt: number): Plan {
-  // A budget in bits names its width itself, whatever the locks add to the bytes.
-  const named = 'bits' in budget ? budget.bits : Infinity
-  const { maxBytes = Infinity, maxLoss = Infinity, maxSeconds = Infinity } = made.limits
   const space = made.spaces.spaces.find((each) => each.model === model)
-  const widths = made.target.objective === 'bytes' ? model.widths : [...model.widths].reverse()
-  let smallest = Infinity
-  for (const width of widths) {
-    if (width > named) continue
-    const choice = withWishes(model, uniformChoice(model, width), made.wishes)
-    const sums = total(model, choice)
-    const fits = 'bits' in budget || sums.bytes <= maxBytes
-    if (space && fits && sums.loss <= maxLoss && (sums.seconds ?? 0) <= maxSeconds)
-      return describe(model, choice, made, { startedAt, allocator: 'uniform', optimal: false })
-    smallest = Math.min(smallest, sums.bytes)
-  }
-  throw new Fault(
-    'infeasible',
-    `No single width keeps to ${made.target.words}; the smallest takes ${Math.ceil(smallest)} bytes.`,
-    {
-      hint: 'Raise the budget or unlock layers.',
-      data: { expected: `at least ${Math.ceil(smallest)} bytes`, found: made.target.words },
-    },
-  )
-}
-
-function withWishes(model: PlanModel, choice: Int32Array, { locked, constraints: { floors } }: Wishes): Int32Array {
-  return choice.map((option, index) => {
-    const { name, options } = model.layers[index] as PlanLayer
-    if (locked[name] !== undefined) return options.findIndex(({ id }) => id === locked[name])
-    const floor = floors[name] ?? 0
-    if ((options[option]?.bits ?? 0) >= floor) return option
-    const wide = options.findIndex(({ bits }) => bits >= floor)
-    return wide < 0 ? option : wide
+  if (!space) throw new Fault('internal', 'The network itself is not among those that may be chosen for.')
+  // A budget in bits names its width itself, whatever the locks add to the bytes.
+  const { maxBytes, ...others } = made.limits
+  const limits = 'bits' in budget || maxBytes === undefined ? others : { ...others, maxBytes }
+  const asked = { named: 'bits' in budget ? budget.bits : Infinity, words: made.target.words }
+  return describe(model, uniformWithin(space, limits, asked), made, {
+    ...{ startedAt, allocator: 'uniform', optimal: false },
   })
 }
+
+/** What an allocator refuses, in the units that were asked in. */
+const asAsked = (model: PlanModel, { target, limits }: Asked, error: unknown): unknown =>
+  error instanceof Fault ? inAskedUnits(model, target, limits, error) : error
 
 function planOf(
   model: PlanModel,

@@ -38,7 +38,7 @@ const model = (layers: PlanLayer[]): PlanModel => ({
       format: null,
       methods: plainMethods,
     },
-    checkpoint: { path: summary.path, relativePath: '', summary },
+    checkpoint: { path: summary.path, relativePath: '', summary: { ...summary, blocks: 2 } },
     dataSet: null,
     data: '',
   },
