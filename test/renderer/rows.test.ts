@@ -5,7 +5,7 @@ import { exportName } from '../../src-renderer/features/export/exportName.ts'
 import { filterRows, groupByBlock, layerRows } from '../../src-renderer/features/inspect/layerRows.ts'
 import { neighbour, optionNote, planRows, uniformLossAt } from '../../src-renderer/features/plan/planRows.ts'
 import { unitCells } from '../../src-renderer/features/run/jobView.ts'
-import { landing } from '../../src-renderer/features/useRowCursor.ts'
+import { landing } from '../../src-renderer/ui/rowCursor.ts'
 import { layers, options, solve } from './helpers/network.ts'
 
 const rows = layerRows(layers, null)

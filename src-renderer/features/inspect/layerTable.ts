@@ -1,21 +1,8 @@
-import {
-  createColumnHelper,
-  createSortedRowModel,
-  rowSortingFeature,
-  sortFn_alphanumeric,
-  sortFn_basic,
-  tableFeatures,
-  useTable,
-} from '@tanstack/vue-table'
 import type { ComputedRef } from 'vue'
+import { columnHelper, useSortedTable } from '../../ui/sortedTable.ts'
 import type { LayerRow } from './layerRows.ts'
 
-const features = tableFeatures({
-  rowSortingFeature,
-  sortedRowModel: createSortedRowModel(),
-  sortFns: { alphanumeric: sortFn_alphanumeric, basic: sortFn_basic },
-})
-const helper = createColumnHelper<typeof features, LayerRow>()
+const helper = columnHelper<LayerRow>()
 const numeric = { sortFn: 'basic', sortDescFirst: true } as const
 
 const columns = helper.columns([
@@ -33,6 +20,4 @@ const columns = helper.columns([
 ])
 
 /** Columns and sorting of the layer table; without a sort, rows keep the order of the file. */
-export function useLayerTable(rows: ComputedRef<LayerRow[]>) {
-  return useTable({ features, columns, data: rows, getRowId: (row: LayerRow) => row.layer.name })
-}
+export const useLayerTable = (rows: ComputedRef<LayerRow[]>) => useSortedTable(columns, rows, ({ layer }) => layer.name)

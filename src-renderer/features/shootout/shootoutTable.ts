@@ -1,21 +1,8 @@
-import {
-  createColumnHelper,
-  createSortedRowModel,
-  rowSortingFeature,
-  sortFn_alphanumeric,
-  sortFn_basic,
-  tableFeatures,
-  useTable,
-} from '@tanstack/vue-table'
 import type { ComputedRef } from 'vue'
+import { columnHelper, useSortedTable } from '../../ui/sortedTable.ts'
 import type { ShootoutLine } from './lines.ts'
 
-const features = tableFeatures({
-  rowSortingFeature,
-  sortedRowModel: createSortedRowModel(),
-  sortFns: { alphanumeric: sortFn_alphanumeric, basic: sortFn_basic },
-})
-const helper = createColumnHelper<typeof features, ShootoutLine>()
+const helper = columnHelper<ShootoutLine>()
 const numeric = { sortFn: 'basic', sortDescFirst: false } as const
 /** What could not be done stands last when sorted upwards. */
 const known = (value: number | null): number => value ?? Number.POSITIVE_INFINITY
@@ -30,12 +17,5 @@ const columns = helper.columns([
 ])
 
 /** Columns and sorting of the shoot-out's table; least bits first until the person sorts. */
-export function useShootoutTable(rows: ComputedRef<ShootoutLine[]>) {
-  return useTable({
-    features,
-    columns,
-    data: rows,
-    getRowId: (line: ShootoutLine) => line.key,
-    initialState: { sorting: [{ id: 'bits', desc: false }] },
-  })
-}
+export const useShootoutTable = (rows: ComputedRef<ShootoutLine[]>) =>
+  useSortedTable(columns, rows, ({ key }) => key, { id: 'bits', desc: false })
