@@ -3,6 +3,7 @@
 import { Worker } from 'node:worker_threads'
 import { toFault } from '../../src-preload/contract/fault.ts'
 import { chatArgument } from './data/text/chat.ts'
+import { runningArgument } from './runtime/running.ts'
 import type { FromEngine, TaskContext, TaskName, TaskProgress, Tasks, ToEngine } from './protocol.ts'
 import { tasks } from './tasks/registry.ts'
 
@@ -62,6 +63,8 @@ const watchParent = `
 
 if (process.argv[2] === chatArgument) {
   await import('./data/text/chat-child.ts')
+} else if (process.argv[2] === runningArgument) {
+  await import('./runtime/running-child.ts')
 } else if (process.send === undefined) {
   process.stderr.write('The engine is started by Lathe itself, not by hand.\n')
   process.exitCode = 2

@@ -7,6 +7,7 @@ import type { Xray } from '../../src-preload/contract/scores.ts'
 import type { ShootoutRow } from '../../src-preload/contract/shootout.ts'
 import type { CardRow } from './export/define.ts'
 import type { RunningMemory } from './graph/memory.ts'
+import type { RunningFile } from './latency/running.ts'
 import type { FaultShape } from '../../src-preload/contract/fault.ts'
 
 /** Artifact of one compressed layer: a content-addressed safetensors file. */
@@ -142,6 +143,17 @@ export interface Tasks {
       times: { shape: string; form: string; seconds: number; low: number; high: number; runs: number }[]
       whole: { seconds: number; low: number; high: number; runs: number } | null // the network in floats
     }
+  }
+  /** What running the exported file takes on this machine's CPU; null, and said, where no process here runs the format. */
+  running: {
+    args: {
+      checkpoint: string
+      prepared: Prepared[]
+      data: DataReference
+      artifacts: Artifact[] | null // null: the original, with its weights as floats
+      format: string
+    }
+    result: RunningFile | null
   }
   /** What leaving one more block out costs, for every block that is still there: mean KL divergence of the network without
    *  `removed` and that block to the whole one, on calibration data. */

@@ -17,10 +17,12 @@ import { floatGraph, storedGraph } from './forms.ts'
 import { floatForm, formName } from './names.ts'
 import { findSites, type LatencySite } from './sites.ts'
 
-const warmUp = 3
-const mostRuns = 31
-const leastRuns = 7
-const mostSeconds = 0.3 // of the runs of one form
+export const runs = {
+  warmUp: 3,
+  mostRuns: 31,
+  leastRuns: 7,
+  mostSeconds: 0.3, // of the runs of one form
+} as const
 
 export interface Timing {
   seconds: number
@@ -138,7 +140,8 @@ async function timeWhole(
   }
 }
 
-const firstToken = ({ dtype, dims, data }: TensorValue): TensorValue => ({
+/** Of a text, one token: what a language model is asked at a time. */
+export const firstToken = ({ dtype, dims, data }: TensorValue): TensorValue => ({
   dtype,
   dims: dims.map(() => 1),
   data: data.slice(0, 1),
@@ -149,6 +152,7 @@ export async function timeRuns(
   run: () => Promise<unknown>,
   now: () => number = () => performance.now(),
 ): Promise<Timing> {
+  const { warmUp, mostRuns, leastRuns, mostSeconds } = runs
   for (let i = 0; i < warmUp; i++) await run()
   const times: number[] = []
   const began = now()
