@@ -18,7 +18,7 @@ import type { AppContext } from './context.ts'
 import { describeData } from './data.ts'
 import { folderName, freeFolder, makeProjectFolder } from './folders.ts'
 import { checkpointPath, type OpenProject, subjectOf } from './projects.ts'
-import { requireFormat } from './plan-format.ts'
+import { chosenFormat, requireFormat } from './plan-format.ts'
 import { refreshSummary } from './refresh.ts'
 import { sampleOf } from './samples.ts'
 import { announce, snapshotOf } from './snapshot.ts'
@@ -82,6 +82,17 @@ export async function createProject(
   return remember(context, project)
 }
 
+/** Other methods offer other options, and building them takes a while: how much of them is measured is told once they are
+ *  known. What stands in the way is said by whoever asks for the options. */
+function tellOptions(context: AppContext, open: OpenProject): void {
+  const subject = subjectOf(open)
+  const format = chosenFormat(subject)
+  if (format === null) return
+  loadCandidates(context, open, format, subject.row.methods)
+    .then(() => announce(context, open))
+    .catch(() => undefined)
+}
+
 export const projectHandlers = (
   context: AppContext,
 ): Pick<
@@ -120,12 +131,14 @@ export const projectHandlers = (
     const open = context.projects.get(project)
     await loadCandidates(context, open, requireFormat(subjectOf(open), format)) // first, so that the snapshot knows what is measured
     setFormat(open.store.write, { format })
+    tellOptions(context, open)
     return announce(context, open)
   },
   'project.setMethods': ({ project, methods }) => {
     const open = context.projects.get(project)
     checkMethods(subjectOf(open), methods)
     setMethods(open.store.write, { methods })
+    tellOptions(context, open)
     return announce(context, open)
   },
   'project.setData': ({ project, path, split }) =>

@@ -89,3 +89,18 @@ test('the choice outlives the process; a summary of an older Lathe is looked up 
   expect(reopened.format).toBe('onnx-folded')
   expect(reopened.checkpoint.exports).toEqual(exports)
 }, 60_000)
+
+test('with a lever switched on there is more to measure, and that is told without asking', async () => {
+  const { methods, sensitivity } = await client.call('project.get', { project })
+  const told = new Promise<number>((resolve) => {
+    const stop = client.on('project', (next) => {
+      if (next.sensitivity.total <= sensitivity.total) return
+      stop()
+      resolve(next.sensitivity.total)
+    })
+  })
+  const levers = [{ method: 'magnitude', parameters: {} }]
+  await client.call('project.setMethods', { project, methods: { ...methods, levers } })
+  expect(await told).toBeGreaterThan(sensitivity.total)
+  await client.call('project.setMethods', { project, methods })
+}, 60_000)
