@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { z } from 'zod'
 import type { Option, Recipe } from '../../src-preload/contract/plan.ts'
+import { type DeviceId, deviceSchema } from '../../src-preload/contract/project.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import type { TaskResult } from '../engine/protocol.ts'
 import type { Unit } from '../jobs/work.ts'
@@ -16,9 +18,16 @@ import { locateData, type OpenProject, type Subject } from './projects.ts'
 
 type Piece = TaskResult<'pieces'>['pieces'][number]
 
+const placeSchema = z.object({ device: deviceSchema.shape.id.default('cpu') }).catch({ device: 'cpu' })
+
+/** Where a step's file was made; on the CPU where it was not noted. */
+const placeOf = (store: OpenProject['store'], key: string): DeviceId =>
+  placeSchema.parse(readStep(store.read, { key })?.result ?? {}).device
+
 /** A calibrated recipe, piece by piece: each sees the activations that the compressed pieces before it give, and hands on
  *  its own. What is handed on is kept until the next piece has used it; a run that was killed goes on at the piece it was
- *  at. */
+ *  at. A variant is of one device, though its recipe names none: last digits differ among devices, so what another one began
+ *  is begun anew, and what it finished is finished. */
 export function pieceUnits(
   project: OpenProject,
   recipe: Recipe,
@@ -43,18 +52,35 @@ export function pieceUnits(
   const stepsOf = ({ layers }: Piece): LayerStep[] => layers.flatMap((layer) => keys.get(layer) ?? [])
   const last = pieces.length - 1
 
-  const finished = new Set<number>() // pieces whose layers were seen to stand
-  async function layersStand(piece: number): Promise<boolean> {
-    if (finished.has(piece)) return true
-    for (const { key } of stepsOf(pieces[piece] as Piece)) if (!(await hasArtifact(store, key))) return false
-    finished.add(piece)
-    return true
+  const { device } = subject.row
+  const finished = new Map<number, DeviceId>() // where pieces were made whose layers were seen to stand
+  /** Where a piece's layers were made; null where they do not all stand, or come from several devices. */
+  async function madeOn(piece: number): Promise<DeviceId | null> {
+    const known = finished.get(piece)
+    if (known) return known
+    const places = new Set<DeviceId>()
+    for (const { key } of stepsOf(pieces[piece] as Piece)) {
+      if (!(await hasArtifact(store, key))) return null
+      places.add(placeOf(store, key))
+    }
+    if (places.size > 1) return null
+    const [place = device] = places // no layers: made anywhere
+    finished.set(piece, place)
+    return place
   }
-  /** Done, and nobody needs it again: it is the last, its state stands, or so does what was made from it. */
+  /** Done, and nobody needs it again: it is the last, its state stands, or so does what was made from it. All that stands was
+   *  made on one device; what is still to come is made on the project's. */
   async function isDone(piece: number): Promise<boolean> {
-    for (let at = piece; at <= last; at += 1) {
-      if (!(await layersStand(at))) return false
-      if (at === last || (await hasArtifact(store, stateKey(at)))) return true
+    let whole: DeviceId | null = null
+    for (let at = 0; at <= last; at += 1) {
+      const own = await madeOn(at)
+      const bare = stepsOf(pieces[at] as Piece).length === 0
+      if (own === null || (!bare && whole !== null && own !== whole)) return false
+      if (!bare) whole = own
+      if (at < piece) continue
+      if (at === last) return true
+      const goesOn = whole === null || whole === device
+      if (goesOn && (await hasArtifact(store, stateKey(at))) && placeOf(store, stateKey(at)) === device) return true
     }
     return true
   }
@@ -96,7 +122,7 @@ export function pieceUnits(
           data: locateData(project, dataSet),
           samples,
           seed: recipe.seed,
-          device: subject.row.device,
+          device,
           folder: store.artifacts,
           state: before === null ? null : join(store.artifacts, before),
           importance: args.importance(),
@@ -110,14 +136,22 @@ export function pieceUnits(
         const file = inside(path, `The artifact of ${layer}`)
         saveStep(store.write, {
           ...{ key, run: args.run, task: 'compressPiece', file, sha256, bytes },
-          result: { relativeError },
+          result: { relativeError, device },
         })
       }
       const { state } = result
       if (state) {
         const file = inside(state.path, 'A state')
         const { sha256, bytes } = state
-        saveStep(store.write, { key: stateKey(index), run: null, task: 'state', file, sha256, bytes, result: null })
+        saveStep(store.write, {
+          key: stateKey(index),
+          run: null,
+          task: 'state',
+          file,
+          sha256,
+          bytes,
+          result: { device },
+        })
       }
       if (index > 0) forget(index - 1)
     },
