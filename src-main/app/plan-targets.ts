@@ -76,8 +76,12 @@ function memoryTarget(model: PlanModel, { memory, context }: { memory: number; c
   )
 }
 
+/** Nats above which a loss bounds nothing: no network loses as much, and the calibrated line ends in no number out there. */
+const boundless = 1e9
+
 /** The raw sum of layer losses whose calibrated prediction is `loss`: prediction rises with the sum. */
 export function rawLoss(model: PlanModel, loss: number): number {
+  if (loss >= boundless) return Infinity
   const predict = (sum: number): number => model.calibration.predict(sum).loss
   let [low, high] = [0, Math.max(loss, 1e-12)]
   for (let step = 0; step < 200 && predict(high) < loss; step += 1) high *= 2

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { frontAxes } from '../../src-preload/contract/front-axis.ts'
 import { compress } from './verbs/compress.ts'
 import { convert } from './verbs/convert.ts'
 import { demo } from './verbs/demo.ts'
@@ -50,6 +51,7 @@ export function parseRange(words: string): [number, number] {
 
 const bits = number(narrowest, 32)
 const formatHelp = 'export format to plan for (default: the project’s, first the one that fits; see lathe methods)'
+const allocatorHelp = 'who chooses (see lathe methods; default: the exact one that knows all that is asked)'
 const collect = (pair: string, before: string[] = []): string[] => [...before, pair]
 const data = '--data <path>'
 const dataHelp = 'data description (data.yaml), a text file or a folder of images'
@@ -118,6 +120,7 @@ export function buildProgram(): Command {
     .option('--only <levers>', 'draw on these alone: bits, sparsity, rank, depth, with commas between')
     .option('--max-loss <nats>', 'refuse a plan with more predicted KL divergence', number(0, 1e9))
     .option('--uniform', 'one width for all layers')
+    .option('--allocator <id>', allocatorHelp)
     .option('--format <id>', formatHelp)
     .option('--out <file>', 'write the recipe here')
     .action(plan)
@@ -138,6 +141,7 @@ export function buildProgram(): Command {
     .option('--format <id>', formatHelp)
     .option('--suggest', 'measure where it tells most, instead of evenly over --bits')
     .option('--minutes <n>', 'begin no further plan after so many minutes', number(0.01, 1_000_000))
+    .addOption(new Option('--x <axis>', 'what the chart is drawn against').choices(frontAxes).default('size'))
     .option('--html <file>', 'write a page with the chart, its tables and where the numbers come from')
     .option('--svg <file>', 'write the chart')
     .option('--csv <file>', 'write all points')
@@ -147,6 +151,7 @@ export function buildProgram(): Command {
     .option('--bits <average>', 'budget: as many bytes as this width for all layers', bits)
     .option('--lose <percent>', 'or: the smallest that is measured to lose at most so much', number(0.001, 100))
     .option('--uniform', 'one width for all layers')
+    .option('--allocator <id>', allocatorHelp)
     .option('--format <id>', formatHelp)
     .option('--param <key=value>', 'parameter of the export format; again for more', collect)
     .requiredOption('--out <path>', 'file or folder to write')

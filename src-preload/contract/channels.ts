@@ -29,6 +29,7 @@ import {
   importedFrontSchema,
   suggestionSchema,
 } from './results.ts'
+import { frontAxes } from './front-axis.ts'
 import { scorePlansSchema, weighings, xraySchema } from './scores.ts'
 import { shootoutSchema } from './shootout.ts'
 
@@ -194,6 +195,7 @@ export const channels = {
       lose: z.number().positive().max(1),
       locked: z.record(z.string(), z.string()).default({}),
       constraints: constraintsSchema.prefault({}),
+      allocator: z.string().nullable().default(null), // that makes the plans; null: the exact one that knows all the constraints
     }),
     jobStarted,
   ),
@@ -237,7 +239,7 @@ export const channels = {
   'front.forget': channel(z.object({ project, id: z.string().min(1).max(100) }), nothing),
   /** The front as a document: a picture, a table, or a page that needs nothing else. */
   'front.export': channel(
-    z.object({ project, as: z.enum(['svg', 'csv', 'html']) }),
+    z.object({ project, as: z.enum(['svg', 'csv', 'html']), x: z.enum(frontAxes).default('size') }),
     z.object({ name: z.string(), type: z.string(), text: z.string() }),
   ),
   'export.start': channel(

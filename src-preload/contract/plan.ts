@@ -71,6 +71,9 @@ export type Budget = z.infer<typeof budgetSchema>
  *  factor of 1.2 to 1.6, and plans pick what is told too low: on the vision sample at 3 bits that doubled the measured loss. */
 export const everyOptionBelow = 1_000_000
 
+/** Plans along the curve that a search by measuring can stop at: 2 ^ 6, so that six or seven are measured. */
+export const floorPoints = 64
+
 /** What a plan must keep beside its budget. Layers are named as in the checkpoint. */
 export const constraintsSchema = z.object({
   alike: z.array(z.array(z.string()).min(2)).default([]), // each group takes one option

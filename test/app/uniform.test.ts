@@ -158,3 +158,10 @@ test('a time limit without times is refused before anything is chosen', () => {
   for (const flat of [true, false])
     expect(refused(() => solvePlan(untimed, { ...asked, uniform: flat })).message).toMatch(/How long a takes/)
 })
+
+test('a loss without bound is none, also after variants were measured', () => {
+  const measured = [0.01, 0.02, 0.1].map((predicted) => ({ predicted, measured: predicted ** 0.8 }))
+  const tilted = { ...model, calibration: calibrate(measured, 0.35) }
+  const smallest = solvePlan(tilted, { budget: { loss: Number.MAX_VALUE }, uniform: false, locked: {} })
+  expect(smallest.predicted.bytes).toBe(5_300)
+})

@@ -11,6 +11,7 @@ interface Options extends CommonOptions {
   bits?: number
   lose?: number // percent
   uniform?: boolean
+  allocator?: string
   format?: string
   param?: string[]
   out: string
@@ -37,16 +38,17 @@ export const compress = (model: string, options: Options): Promise<void> =>
 async function chosenRecipe(
   session: Session,
   project: string,
-  { bits, lose, uniform = false }: Options,
+  { bits, lose, uniform = false, allocator = null }: Omit<Options, 'allocator'> & { allocator?: string | null },
 ): Promise<{ recipe: Recipe; plan?: Pick<Plan, 'predicted' | 'layers'> }> {
   if ((bits === undefined) === (lose === undefined))
     throw new Fault('bad-arguments', 'Give the budget as --bits or as --lose, one of them.')
   if (bits !== undefined) {
-    const { recipe, predicted, layers } = await makePlan(session, project, { bits }, uniform)
+    const { recipe, predicted, layers } = await makePlan(session, project, { bits }, uniform, { allocator })
     return { recipe, plan: { predicted, layers } }
   }
   const { client, finish } = session
   await finish(await client.call('sensitivity.start', { project }))
-  const { result } = await finish(await client.call('floor.start', { project, lose: (lose as number) / 100 }))
+  const started = await client.call('floor.start', { project, lose: (lose as number) / 100, allocator })
+  const { result } = await finish(started)
   return { recipe: await client.call('variant.recipe', { project, variant: result ?? '' }) }
 }

@@ -8,6 +8,7 @@ import { checkDocument, writeDocument } from '../write.ts'
 interface Options extends CommonOptions, BudgetOptions, ConstraintOptions {
   data?: string
   uniform?: boolean
+  allocator?: string
   out?: string
 }
 
@@ -17,12 +18,15 @@ export async function makePlan(
   project: string,
   budget: Budget,
   uniform: boolean,
-  measure = !uniform,
-  constraints: Constraints = noConstraints,
+  {
+    measure = !uniform,
+    constraints = noConstraints,
+    allocator = null,
+  }: { measure?: boolean; constraints?: Constraints; allocator?: string | null } = {},
 ): Promise<Plan> {
   if (measure)
     await session.finish(await session.client.call('sensitivity.start', { project, latency: 'perSecond' in budget }))
-  return await session.client.call('plan.solve', { project, budget, uniform, constraints })
+  return await session.client.call('plan.solve', { project, budget, uniform, constraints, allocator })
 }
 
 export const plan = (model: string, options: Options): Promise<void> =>
@@ -33,8 +37,9 @@ export const plan = (model: string, options: Options): Promise<void> =>
     const uniform = options.uniform === true
     const names = project.checkpoint.layers.flatMap(({ name, compressible }) => (compressible ? [name] : []))
     const constraints = constraintsOf(options, names)
-    const measures = !uniform || options.data !== undefined
-    const made = await makePlan(session, project.folder, budget, uniform, measures, constraints)
+    const measure = !uniform || options.data !== undefined
+    const { allocator = null } = options
+    const made = await makePlan(session, project.folder, budget, uniform, { measure, constraints, allocator })
     if (options.out !== undefined) writeDocument(options.out, `${JSON.stringify(made.recipe, null, 2)}\n`)
     print(options, made, () => words(made, project.checkpoint.task !== 'none'))
   })
@@ -55,6 +60,7 @@ function words(made: Plan, canRun: boolean): string {
     '',
     `${formatBytes(predicted.bytes)} (budget ${formatBytes(made.budgetBytes)}), ${predicted.averageBits.toFixed(3)} bits a weight, ${predicted.bitsPerWeight.toFixed(3)} with all overhead`,
     ...spentOf(made),
+    `chosen by ${made.allocator}, ${made.optimal ? 'proven the best of what is predicted' : 'not proven best'}`,
     `predicted ${canRun ? 'KL divergence' : 'relative weight error'} ${predicted.loss.toExponential(3)} (${predicted.lossLow.toExponential(2)} … ${predicted.lossHigh.toExponential(2)}), ${predicted.source}`,
   ].join('\n')
 }

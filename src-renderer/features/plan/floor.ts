@@ -1,7 +1,6 @@
 import { floorPoints } from '../../../src-preload/contract/plan.ts'
 import type { Preflight } from '../../../src-preload/contract/preflight.ts'
 
-export { floorPoints } from '../../../src-preload/contract/plan.ts'
 /** Most of them that it measures: halves, and a few beyond where the prediction led astray. */
 export const floorMeasured = Math.ceil(Math.log2(floorPoints + 1)) + 3
 
