@@ -108,6 +108,7 @@ const only =
       bytes: pick(layer.bytes),
       loss: pick(layer.loss),
       standardError: pick(layer.standardError),
+      ...(layer.seconds && { seconds: pick(layer.seconds) }),
     }
   }
 
