@@ -10,7 +10,7 @@ const root = resolve(import.meta.dirname, '..')
 const kernels = join(root, 'src-main', 'engine', 'kernels')
 const outFolder = join(root, 'out', 'kernels')
 const stampFile = join(outFolder, 'stamp.json')
-const options = ['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd']
+const options = ['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--enable', 'relaxed-simd']
 
 const sources = globSync('assembly/**/*.ts', { cwd: kernels }).sort()
 const entries = sources.filter((source) => source.split(/[\\/]/).length === 2)

@@ -10,13 +10,13 @@ const offset = (value: number, { zero, top }: Grid) => roundEven(Math.min(top - 
 const pairwise = (l: number[]) => l.reduce((sum, v, i) => (i % 2 ? sum : sum + (v + (l[i + 1] ?? 0))), 0)
 
 export const encodeReference = (x: Float32Array, scale: number, grid: Grid) =>
-  Uint8Array.from(x, (value) => offset(f(value / scale), grid) + grid.zero)
+  Uint8Array.from(x, (value) => offset(f(value * f(1 / scale)), grid) + grid.zero)
 
 /** sum h (x - scale * u)^2 in 4 float64 lanes. */
 export function errorReference(x: Float32Array, h: Float32Array, scale: number, grid: Grid): number {
   const lanes = [0, 0, 0, 0]
   x.forEach((value, i) => {
-    const error = f(value - f(scale * offset(f(value / scale), grid)))
+    const error = f(value - f(scale * offset(f(value * f(1 / scale)), grid)))
     lanes[i % 4] = (lanes[i % 4] ?? 0) + (h[i] ?? 0) * (error * error)
   })
   return pairwise(lanes)

@@ -1,8 +1,7 @@
 import { candidates, type Candidate, plainGrid, shrunk, storedScale } from './candidates.ts'
 import { lanesReference } from './group.ref.ts'
-import type { GridSettings } from './search.ts'
-
-const FEW = 4 // steps from which every second one is tried first, and then the neighbours of the best
+import { FEW, type GridSettings, WIDEST_SHORT } from './search.ts'
+import { chooseShortReference } from './short-search.ref.ts'
 
 /** Plain twin of choose() in assembly/quantize.ts: the grid of one group. Scale 0 where there are only zeros. */
 export function chooseReference(
@@ -10,10 +9,12 @@ export function chooseReference(
   h: Float32Array,
   settings: GridSettings,
 ): { scale: number; zero: number } {
-  const top = 2 ** settings.bits - 1
   const { steps, rounds } = settings.effort
+  if (steps === 0 || (settings.bits <= WIDEST_SHORT && h.every((importance) => importance === 1)))
+    return chooseShortReference(x, settings)
+  const top = 2 ** settings.bits - 1
   let chosen = plainGrid(Math.min(0, ...x), Math.max(0, ...x), settings)
-  if (chosen.scale === 0 || steps === 0) return chosen
+  if (chosen.scale === 0) return chosen
   const best = { xu: 0, uu: 1, of: { inverse: 1, zero: 0, tight: 1, step: 0 } }
   const offer = (of: Candidate | null): void => {
     if (of === null) return

@@ -22,6 +22,9 @@ const shrink = [
   { steps: 2, smallest: 0.95 }, // 8 bits
 ]
 
+export const FEW = 4 // steps from which every second one is tried first; then the neighbours of the best
+export const WIDEST_SHORT = 6 // bits up to which 16-bit integers tell scales apart
+
 export const noSearch: Effort = { steps: 0, smallest: 1, reach: 0, rounds: 0 }
 
 export function effortOf(bits: number, symmetric: boolean): Effort {
@@ -93,7 +96,8 @@ export interface QuantizeExports {
   ): void
 }
 
-export const scratchBytes = (groupSize: number): number => Math.ceil(groupSize / 16) * 16 * 9
+/** Of four groups: float32 weights, 16-bit ones, and codes of one. */
+export const scratchBytes = (groupSize: number): number => Math.ceil(groupSize / 16) * 16 * 25
 
 export function configure(kernel: Arena<QuantizeExports>, settings: GridSettings): void {
   const { steps, smallest, reach, rounds } = settings.effort

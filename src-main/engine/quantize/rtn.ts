@@ -17,7 +17,7 @@ export const rtn = defineQuantizer({
   formula: 'q = clamp(round(w / s) + z, 0, 2^b - 1);  s, z = argmin sum h (w - s (q - z))^2',
   cost: 'O(weights x candidates) time, memory of one row block',
   needs: ['weights'],
-  version: 2,
+  version: 3, // 3: up to 6 bits, scales are searched in 16-bit integers; 2: every second scale first, then its neighbours
   params: z.object({
     bits: z.int().min(2).max(8).default(4).describe('Bits per weight'),
     granularity: z

@@ -51,6 +51,20 @@ test('the compiled search equals its plain twin bit for bit, alone and on thread
   )
 })
 
+test('rows of thousands, whose sums are taken in runs, equal the plain twin', () => {
+  for (const [bits, symmetric] of [
+    [2, true],
+    [4, false],
+    [6, true],
+    [8, false],
+  ] as const) {
+    const block = blockOf(3, 2600, 2600, 7, 0.02)
+    const settings: GridSettings = { bits, symmetric, scaleType: 'float16', effort: effortOf(bits, symmetric) }
+    expect(quantizeBlock(settings, block, 1)).toBe(-1)
+    expectReference(block, settings)
+  }
+})
+
 function expectReference(block: ReturnType<typeof blockOf>, settings: GridSettings) {
   const { rows, cols, groupSize, weights, importance } = block
   const groups = Math.ceil(cols / groupSize)

@@ -81,16 +81,16 @@ test('searching never loses against the plain range on any matrix', () => {
   )
 })
 
-test('one row per tensor and per channel choose the same grid', () => {
+test('one row per tensor and per channel choose grids as good', () => {
   const next = gaussian(9)
   const matrix = { data: Float32Array.from({ length: 700 }, next), rows: 1, cols: 700 }
   for (const { symmetric } of kinds)
     for (const bits of [2, 4, 7]) {
-      const [tensor, channel] = (['tensor', 'channel'] as const).map((granularity) =>
-        quantize(matrix, { granularity, symmetric, bits }),
+      // A tensor is searched in floats, over every step; a channel up to 6 bits in integers, over every second one first.
+      const [tensor = 0, channel = 0] = (['tensor', 'channel'] as const).map((granularity) =>
+        errorOf(matrix, { granularity, symmetric, bits }),
       )
-      expect(tensor?.scales).toEqual(channel?.scales)
-      expect(tensor?.codes).toEqual(channel?.codes)
+      expect(Math.abs(tensor / channel - 1), `${bits} bits`).toBeLessThan(0.005)
     }
 })
 

@@ -4,18 +4,21 @@
 //   s = sum(h x u) / sum(h u^2)      explained = sum(h x u)^2 / sum(h u^2)      the largest wins
 // (of many scales every second one first, then the neighbours of the best); then s is rounded to the stored type, codes are
 // chosen for that very s, and the true error decides.
+// Weights that all matter alike are searched in integers, four groups at a time (shared/short-search.ts), at widths where
+// those tell scales apart; the rest in floats, as above.
 // [rows, cols] float32 in, codes [rows, cols], scales and zeros [rows, groups] out. Everything is per row: any split of
 // the rows among threads gives the same bytes.
 import {
   copyPadded,
+  distances,
   encode,
   errorAt,
   extent,
   hi,
   lo,
   padded,
-  Plain,
   sumDD,
+  sumDD2,
   sumOne,
   sumPair,
   sums,
@@ -23,9 +26,18 @@ import {
   sumUU2,
   sumXU,
   sumXU2,
-  Weighted,
 } from './shared/group'
+import { configureLanes } from './shared/lane-search'
 import { storedScale } from './shared/scale'
+import {
+  configureShort,
+  extentOfFour,
+  foundScale,
+  foundZero,
+  plainScale,
+  plainZero,
+  searchFour,
+} from './shared/short-search'
 
 let bits: i32 = 4
 let symmetric: bool = false
@@ -63,6 +75,8 @@ export function configure(
   smallest = newSmallest
   reach = newReach
   rounds = newRounds
+  configureLanes(newBits, newSymmetric, newHalf, newSteps, newSmallest, newReach, newRounds) // for its stored scales
+  configureShort(newBits, newSymmetric, newSteps, newSmallest, newReach, newRounds)
   for (let k = 0; k < steps; k++) store<f32>(widened + (k << 2), 1 / (1 - ((1 - smallest) * <f32>k) / <f32>steps))
 }
 
@@ -75,10 +89,12 @@ function tightScale(z: f32, top: f32, sign: f32): f32 {
   return max<f32>(low / z, high / (top - z))
 }
 
+const WIDEST_SHORT: i32 = 6 // bits up to which 16-bit integers tell scales apart
+
 /** Steps from which every second one is tried first, and then the neighbours of the best. */
 const FEW: i32 = 4
 
-function choose<W>(x: usize, h: usize, n: i32): void {
+function choose(x: usize, h: usize, n: i32): void {
   const top = <f32>((1 << bits) - 1)
   const middle = <f32>(1 << (bits - 1))
   if (lo == hi) {
@@ -100,26 +116,26 @@ function choose<W>(x: usize, h: usize, n: i32): void {
     const right: f32 = 1 / tightScale(z, top, 1)
     if (symmetric) {
       const left: f32 = -1 / tightScale(z, top, -1)
-      for (let k = 0; k < steps; k += stride) offerPair<W>(x, h, n, right, k, left, k, z, top)
+      for (let k = 0; k < steps; k += stride) offerPair(x, h, n, right, k, left, k, z, top)
     } else {
       for (let k = 0; k < steps; k += 2 * stride)
-        offerPair<W>(x, h, n, right, k, right, k + stride < steps ? k + stride : k, z, top)
+        offerPair(x, h, n, right, k, right, k + stride < steps ? k + stride : k, z, top)
     }
   }
   if (bestXU == 0) return
   if (stride == 2) {
     const tight = bestTight
     const k = bestStep
-    offerPair<W>(x, h, n, tight, max<i32>(k - 1, 0), tight, min<i32>(k + 1, steps - 1), bestZero, top)
+    offerPair(x, h, n, tight, max<i32>(k - 1, 0), tight, min<i32>(k + 1, steps - 1), bestZero, top)
   }
 
-  sumOne<W>(x, h, n, 1 / scale, zero, top)
+  sumOne(x, h, n, 1 / scale, zero, top)
   let error = <f64>scale * <f64>scale * sumDD
   const z = bestZero
   let ratio = <f32>(bestXU / bestUU / <f64>bestInverse)
   for (let round = 0; round < rounds; round++) {
     const candidate = storedScale(ratio, half)
-    sumOne<W>(x, h, n, 1 / candidate, z, top)
+    sumOne(x, h, n, 1 / candidate, z, top)
     const found = <f64>candidate * <f64>candidate * sumDD
     if (found < error) {
       error = found
@@ -140,13 +156,13 @@ let bestZero: f32 = 0
 let bestStep: i32 = 0
 
 /** Two candidates with one zero point; one that has no finite scale counts for nothing. */
-function offerPair<W>(x: usize, h: usize, n: i32, t1: f32, k1: i32, t2: f32, k2: i32, z: f32, top: f32): void {
+function offerPair(x: usize, h: usize, n: i32, t1: f32, k1: i32, t2: f32, k2: i32, z: f32, top: f32): void {
   const first = t1 * widen(k1)
   const second = t2 * widen(k2)
   const usable1 = isFinite<f32>(first)
   const usable2 = isFinite<f32>(second)
   if (!usable1 && !usable2) return
-  sumPair<W>(x, h, n, usable1 ? first : second, usable2 ? second : first, z, top)
+  sumPair(x, h, n, usable1 ? first : second, usable2 ? second : first, z, top)
   if (usable1) offer(sumXU, sumUU, first, t1, k1, z)
   if (usable2) offer(sumXU2, sumUU2, second, t2, k2, z)
 }
@@ -163,8 +179,7 @@ function offer(xu: f64, uu: f64, inverse: f32, tight: f32, k: i32, z: f32): void
   bestStep = k
 }
 
-/** scratch: 9 bytes a padded element (weights, importance, codes). Returns the flat index of the first weight that is
- *  not finite, or -1. */
+/** scratch: 25 bytes a padded element of a group (four groups of weights, their integers, codes). Returns the flat index of the first weight that is not finite, or -1. */
 export function quantizeRows(
   x: usize,
   h: usize,
@@ -176,10 +191,11 @@ export function quantizeRows(
   groupSize: i32,
   scratch: usize,
 ): i32 {
+  if (steps == 0 || (bits <= WIDEST_SHORT && allOnes(h, cols)))
+    return quantizeAlike(x, codes, scales, zeros, rows, cols, groupSize, scratch)
   const top = <f32>((1 << bits) - 1)
   const scratchH = scratch + (padded(groupSize) << 2)
   const spare = scratchH + (padded(groupSize) << 2)
-  const plain = allOnes(h, cols)
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < cols; c += groupSize) {
       const n = min<i32>(groupSize, cols - c)
@@ -189,25 +205,108 @@ export function quantizeRows(
       if (n & 15) {
         copyPadded(scratch, source, n)
         at = scratch
-        if (!plain) {
-          copyPadded(scratchH, weights, n)
-          weights = scratchH
-        }
+        copyPadded(scratchH, weights, n)
+        weights = scratchH
       }
       extent(at, n)
       if (!isFinite<f32>(lo) || !isFinite<f32>(hi)) return firstBad(source, n) + r * cols + c
-      if (plain) choose<Plain>(at, weights, n)
-      else choose<Weighted>(at, weights, n)
+      choose(at, weights, n)
       store<f32>(scales, scale)
       store<u8>(zeros, <u8>zero)
       const target = codes + <usize>r * cols + c
       if (scale == 0) memory.fill(target, <u8>zero, n)
-      else encode(at, n, scale, zero, top, n & 15 ? spare : target, target)
+      else encode(at, n, 1 / scale, zero, top, n & 15 ? spare : target, target)
       scales += 4
       zeros++
     }
   }
   return -1
+}
+
+const four = memory.data(4 * 24) // of four groups: address of the weights, flat index, weights in it
+const grids = memory.data(4 * 16, 16) // plain scales, plain zeros, found scales, found zeros
+
+/** As quantizeRows with all weights alike, four groups at a time. */
+function quantizeAlike(
+  x: usize,
+  codes: usize,
+  scales: usize,
+  zeros: usize,
+  rows: i32,
+  cols: i32,
+  groupSize: i32,
+  scratch: usize,
+): i32 {
+  const count = padded(groupSize)
+  const short = scratch
+  const copies = short + ((<usize>count) << 3)
+  const spare = copies + ((<usize>count) << 4)
+  const whole = cols % groupSize == 0 && count == groupSize
+  const perRow = (cols + groupSize - 1) / groupSize
+  const groups = rows * perRow
+  for (let g = 0; g < groups; g += 4) {
+    const here = min<i32>(4, groups - g)
+    for (let j = 0; j < 4; j++) {
+      const own = min<i32>(g + j, groups - 1) // lanes left over repeat the last group
+      const r = own / perRow
+      const c = (own - r * perRow) * groupSize
+      const n = min<i32>(groupSize, cols - c)
+      const index = r * cols + c
+      let at = x + ((<usize>index) << 2)
+      if (!whole) {
+        const copy = copies + <usize>j * ((<usize>count) << 2)
+        memory.copy(copy, at, n << 2)
+        memory.fill(copy + (n << 2), 0, (count - n) << 2)
+        at = copy
+      }
+      store<usize>(four + j * 24, at)
+      store<i32>(four + j * 24, index, 8)
+      store<i32>(four + j * 24, n, 12)
+    }
+    const x0 = load<usize>(four)
+    const x1 = load<usize>(four, 24)
+    const x2 = load<usize>(four, 48)
+    const x3 = load<usize>(four, 72)
+    if (!extentOfFour(x0, x1, x2, x3, count)) {
+      for (let j = 0; ; j++) {
+        const index = load<i32>(four + j * 24, 8)
+        const n = load<i32>(four + j * 24, 12)
+        const bad = firstBad(x + ((<usize>index) << 2), n)
+        if (bad < n) return index + bad
+      }
+    }
+    searchFour(x0, x1, x2, x3, count, short)
+    v128.store(grids, plainScale)
+    v128.store(grids, plainZero, 16)
+    v128.store(grids, foundScale, 32)
+    v128.store(grids, foundZero, 48)
+    for (let j = 0; j < here; j++) {
+      takeBetter(load<usize>(four + j * 24), count, grids + (j << 2))
+      store<f32>(scales, scale)
+      store<u8>(zeros, <u8>zero)
+      const target = codes + load<i32>(four + j * 24, 8)
+      const n = load<i32>(four + j * 24, 12)
+      if (scale == 0) memory.fill(target, <u8>zero, n)
+      else
+        encode(load<usize>(four + j * 24), n, 1 / scale, zero, <f32>((1 << bits) - 1), whole ? target : spare, target)
+      scales += 4
+      zeros++
+    }
+  }
+  return -1
+}
+
+/** The found grid where its true error is below the plain one's, which integers are too coarse to say. */
+function takeBetter(x: usize, count: i32, grid: usize): void {
+  scale = load<f32>(grid)
+  zero = load<f32>(grid, 16)
+  const found = load<f32>(grid, 32)
+  const foundZero = load<f32>(grid, 48)
+  if (found == scale && foundZero == zero) return
+  distances(x, count, 1 / scale, zero, 1 / found, foundZero, <f32>((1 << bits) - 1))
+  if (!(<f64>found * <f64>found * sumDD2 < <f64>scale * <f64>scale * sumDD)) return
+  scale = found
+  zero = foundZero
 }
 
 function allOnes(h: usize, n: i32): bool {
@@ -217,7 +316,7 @@ function allOnes(h: usize, n: i32): bool {
 
 function firstBad(x: usize, n: i32): i32 {
   for (let i = 0; i < n; i++) if (!isFinite<f32>(load<f32>(x + (i << 2)))) return i
-  return 0
+  return n
 }
 
 // One grid for a whole tensor is searched by the host over row blocks, with the three steps below.
@@ -279,6 +378,6 @@ export function encodeRows(
   for (let r = 0; r < rows; r++) {
     copyPadded(scratch, x + ((<usize>r * cols) << 2), cols)
     store<f64>(out, load<f64>(out) + errorAt(scratch, scratchH, cols, gridScale, gridZero, top))
-    if (codes) encode(scratch, cols, gridScale, gridZero, top, spare, codes + <usize>r * cols)
+    if (codes) encode(scratch, cols, 1 / gridScale, gridZero, top, spare, codes + <usize>r * cols)
   }
 }

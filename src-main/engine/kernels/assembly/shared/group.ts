@@ -10,6 +10,7 @@ export let sumUU: f64 = 0 // sum of h * u * u
 export let sumXU2: f64 = 0 // the same of a second grid
 export let sumUU2: f64 = 0
 export let sumDD: f64 = 0 // sum of h * (x * inverse - u)^2
+export let sumDD2: f64 = 0
 
 export function padded(n: i32): i32 {
   return (n + 15) & ~15
@@ -46,8 +47,15 @@ function total(a: v128, b: v128): f64 {
   return left + (<f64>f32x4.extract_lane(sum, 2) + <f64>f32x4.extract_lane(sum, 3))
 }
 
+const MAGIC: f32 = 12582912 // 1.5 * 2^23: added, it leaves the nearest integer in the low bits, ties to the even one
+
+/** v rounded within the grid's range, as integer bits over those of MAGIC. */
+function magicOf(value: v128, low: v128, high: v128): v128 {
+  return f32x4.add(f32x4.pmin(high, f32x4.pmax(low, value)), f32x4.splat(MAGIC))
+}
+
 function codeOf(value: v128, low: v128, high: v128): v128 {
-  return f32x4.nearest(f32x4.pmin(high, f32x4.pmax(low, value)))
+  return f32x4.sub(magicOf(value, low, high), f32x4.splat(MAGIC))
 }
 
 /** Least-squares sums of the codes that the grid (1 / inverse, zero) gives; sets sumXU and sumUU. */
@@ -85,17 +93,13 @@ export function sums(x: usize, h: usize, n: i32, inverse: f32, zero: f32, top: f
   sumUU = b
 }
 
-/** Sums that leave h out where it is 1 everywhere: `sumPair<Plain>`. */
-export type Plain = u8
-export type Weighted = u16
-
 function fold(sum: v128): f64 {
   const left = <f64>f32x4.extract_lane(sum, 0) + <f64>f32x4.extract_lane(sum, 1)
   return left + (<f64>f32x4.extract_lane(sum, 2) + <f64>f32x4.extract_lane(sum, 3))
 }
 
 /** As `sums`, of two grids at once, in 4 float32 lanes: sets sumXU, sumUU, sumXU2, sumUU2. */
-export function sumPair<W>(x: usize, h: usize, n: i32, first: f32, second: f32, zero: f32, top: f32): void {
+export function sumPair(x: usize, h: usize, n: i32, first: f32, second: f32, zero: f32, top: f32): void {
   const s1 = f32x4.splat(first)
   const s2 = f32x4.splat(second)
   const low = f32x4.splat(-zero)
@@ -117,13 +121,9 @@ export function sumPair<W>(x: usize, h: usize, n: i32, first: f32, second: f32, 
       const v2 = f32x4.mul(value, s2)
       const u1 = codeOf(v1, low, high)
       const u2 = codeOf(v2, low, high)
-      let w1 = u1
-      let w2 = u2
-      if (sizeof<W>() != sizeof<Plain>()) {
-        const weight = v128.load(h)
-        w1 = f32x4.mul(weight, u1)
-        w2 = f32x4.mul(weight, u2)
-      }
+      const weight = v128.load(h)
+      const w1 = f32x4.mul(weight, u1)
+      const w2 = f32x4.mul(weight, u2)
       a1 = f32x4.add(a1, f32x4.mul(w1, v1))
       b1 = f32x4.add(b1, f32x4.mul(w1, u1))
       a2 = f32x4.add(a2, f32x4.mul(w2, v2))
@@ -141,7 +141,7 @@ export function sumPair<W>(x: usize, h: usize, n: i32, first: f32, second: f32, 
 }
 
 /** Sums and squared distance of one grid in one pass, in 4 float32 lanes: sets sumXU, sumUU and sumDD. */
-export function sumOne<W>(x: usize, h: usize, n: i32, inverse: f32, zero: f32, top: f32): void {
+export function sumOne(x: usize, h: usize, n: i32, inverse: f32, zero: f32, top: f32): void {
   const scale = f32x4.splat(inverse)
   const low = f32x4.splat(-zero)
   const high = f32x4.splat(top - zero)
@@ -158,13 +158,9 @@ export function sumOne<W>(x: usize, h: usize, n: i32, inverse: f32, zero: f32, t
       const v = f32x4.mul(v128.load(x), scale)
       const u = codeOf(v, low, high)
       const d = f32x4.sub(v, u)
-      let w = u
-      let e = d
-      if (sizeof<W>() != sizeof<Plain>()) {
-        const weight = v128.load(h)
-        w = f32x4.mul(weight, u)
-        e = f32x4.mul(weight, d)
-      }
+      const weight = v128.load(h)
+      const w = f32x4.mul(weight, u)
+      const e = f32x4.mul(weight, d)
       a = f32x4.add(a, f32x4.mul(w, v))
       b = f32x4.add(b, f32x4.mul(w, u))
       c = f32x4.add(c, f32x4.mul(e, d))
@@ -178,9 +174,41 @@ export function sumOne<W>(x: usize, h: usize, n: i32, inverse: f32, zero: f32, t
   sumDD = dd
 }
 
-/** Sum of h * (x - scale * u)^2 in float64 for the codes nearest to x / scale: what the stored grid really costs. */
+/** Squared distances of two grids in one pass, every weight alike, in 4 float32 lanes: sets sumDD and sumDD2. */
+export function distances(x: usize, n: i32, first: f32, zero1: f32, second: f32, zero2: f32, top: f32): void {
+  const s1 = f32x4.splat(first)
+  const s2 = f32x4.splat(second)
+  const low1 = f32x4.splat(-zero1)
+  const low2 = f32x4.splat(-zero2)
+  const high1 = f32x4.splat(top - zero1)
+  const high2 = f32x4.splat(top - zero2)
+  const end = x + (padded(n) << 2)
+  let dd1: f64 = 0,
+    dd2: f64 = 0
+  while (x < end) {
+    let a1 = f32x4.splat(0),
+      a2 = f32x4.splat(0)
+    const stop = min<usize>(x + SEGMENT, end)
+    for (; x < stop; x += 16) {
+      const value = v128.load(x)
+      const v1 = f32x4.mul(value, s1)
+      const v2 = f32x4.mul(value, s2)
+      const d1 = f32x4.sub(v1, codeOf(v1, low1, high1))
+      const d2 = f32x4.sub(v2, codeOf(v2, low2, high2))
+      a1 = f32x4.add(a1, f32x4.mul(d1, d1))
+      a2 = f32x4.add(a2, f32x4.mul(d2, d2))
+    }
+    dd1 += fold(a1)
+    dd2 += fold(a2)
+  }
+  sumDD = dd1
+  sumDD2 = dd2
+}
+
+/** Sum of h * (x - scale * u)^2 in float64 for the codes nearest to x * (1 / scale): what the stored grid really costs. */
 export function errorAt(x: usize, h: usize, n: i32, scale: f32, zero: f32, top: f32): f64 {
   const step = f32x4.splat(scale)
+  const inverse = f32x4.splat(1 / scale)
   const low = f32x4.splat(-zero)
   const high = f32x4.splat(top - zero)
   const end = x + (padded(n) << 2)
@@ -189,7 +217,7 @@ export function errorAt(x: usize, h: usize, n: i32, scale: f32, zero: f32, top: 
   while (x < end) {
     const value = v128.load(x)
     const weight = v128.load(h)
-    const d = f32x4.sub(value, f32x4.mul(step, codeOf(f32x4.div(value, step), low, high)))
+    const d = f32x4.sub(value, f32x4.mul(step, codeOf(f32x4.mul(value, inverse), low, high)))
     const d0 = f64x2.promote_low_f32x4(d)
     const d1 = f64x2.promote_low_f32x4(v128.shuffle<f32>(d, d, 2, 3, 2, 3))
     const w0 = f64x2.promote_low_f32x4(weight)
@@ -203,19 +231,19 @@ export function errorAt(x: usize, h: usize, n: i32, scale: f32, zero: f32, top: 
   return left + (f64x2.extract_lane(e1, 0) + f64x2.extract_lane(e1, 1))
 }
 
-/** Codes nearest to x / scale + zero, 16 at a time through `spare` (a padded group of bytes), n of them to `codes`. */
-export function encode(x: usize, n: i32, scale: f32, zero: f32, top: f32, spare: usize, codes: usize): void {
-  const step = f32x4.splat(scale)
+/** Codes nearest to x * inverse + zero, 16 at a time through `spare` (a padded group of bytes), n of them to `codes`. */
+export function encode(x: usize, n: i32, inverse: f32, zero: f32, top: f32, spare: usize, codes: usize): void {
+  const scale = f32x4.splat(inverse)
   const low = f32x4.splat(-zero)
   const high = f32x4.splat(top - zero)
-  const shift = f32x4.splat(zero)
+  const base = i32x4.splat(reinterpret<i32>(MAGIC) - <i32>zero)
   const count = padded(n)
   for (let i = 0; i < count; i += 16) {
     const p = x + (i << 2)
-    const c0 = i32x4.trunc_sat_f32x4_s(f32x4.add(codeOf(f32x4.div(v128.load(p), step), low, high), shift))
-    const c1 = i32x4.trunc_sat_f32x4_s(f32x4.add(codeOf(f32x4.div(v128.load(p, 16), step), low, high), shift))
-    const c2 = i32x4.trunc_sat_f32x4_s(f32x4.add(codeOf(f32x4.div(v128.load(p, 32), step), low, high), shift))
-    const c3 = i32x4.trunc_sat_f32x4_s(f32x4.add(codeOf(f32x4.div(v128.load(p, 48), step), low, high), shift))
+    const c0 = i32x4.sub(magicOf(f32x4.mul(v128.load(p), scale), low, high), base)
+    const c1 = i32x4.sub(magicOf(f32x4.mul(v128.load(p, 16), scale), low, high), base)
+    const c2 = i32x4.sub(magicOf(f32x4.mul(v128.load(p, 32), scale), low, high), base)
+    const c3 = i32x4.sub(magicOf(f32x4.mul(v128.load(p, 48), scale), low, high), base)
     const first = i16x8.narrow_i32x4_s(c0, c1)
     v128.store(spare + i, i8x16.narrow_i16x8_u(first, i16x8.narrow_i32x4_s(c2, c3)))
   }
