@@ -9,6 +9,7 @@ import { z } from 'zod'
 import type { Option } from '../../../src-preload/contract/plan.ts'
 import { encodeScales, roundToHalf } from '../kernels/float16.ts'
 import { quadratic } from '../kernels/linear/error.ts'
+import { ridged } from '../kernels/linear/ridge.ts'
 import { placeWords } from '../kernels/vectors/kmeans.ts'
 import type { Hessian } from '../kernels/linear/types.ts'
 import { bipftForm } from './sidecar/forms.ts'
@@ -35,7 +36,7 @@ export const bipft = defineQuantizer({
   formula: 'w ~ s sign + L R;  (signs, s, L, R) = argmin tr(D H D^T)',
   cost: 'O(rounds x weights x (inputs + 256))',
   needs: ['weights', 'hessian'],
-  version: 1,
+  version: 2, // few calibration rows are evened out
   params,
   options(layer, parameters): Option[] {
     if (!layer.compressible || Math.min(layer.rows, layer.cols) < 16) return []
@@ -46,7 +47,7 @@ export const bipft = defineQuantizer({
   async apply(source, p, context): Promise<CodedMatrix> {
     const { rows, cols } = source
     const { weights, unit } = readInUnits(source, context)
-    const hessian = meanHessian(context.hessians ?? [])
+    const hessian = meanHessian((context.hessians ?? []).map(ridged))
     const shape = { rows, cols, rank: p.rank, type: p.factors }
     const errorOf = async (rest: Float32Array) =>
       hessian ? quadratic(rest, rows, hessian, context) : rest.reduce((sum, x) => sum + x * x, 0)

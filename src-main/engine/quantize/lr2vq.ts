@@ -46,7 +46,7 @@ export const lr2vq = defineQuantizer({
   formula: 'w[block] ~ s C[code] L;  C [k, d], L [d, m];  log2(k) / m bits a weight',
   cost: 'O(rounds x weights x (inputs + k))',
   needs: ['weights', 'hessian'],
-  version: 1,
+  version: 2, // few calibration rows are evened out
   params,
   options(layer, { rounds, damping }): Option[] {
     if (!layer.compressible) return []

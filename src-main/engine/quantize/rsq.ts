@@ -21,7 +21,7 @@ export const rsq = defineQuantizer({
   formula: 'Q = argmin tr((W - Q) H (W - Q)^T),  H = mean r^2 x x^T,  r = importance of the token',
   cost: 'O(rows cols^2 (1 + sweeps) + cols^3) time, memory of a slab of rows and three Hessians',
   needs: ['weights', 'hessian'],
-  version: 1,
+  version: 2, // as GPTQ
   params: z.object({
     ...gridWithFeedback,
     strategy: z

@@ -10,6 +10,7 @@ import type { Option } from '../../../src-preload/contract/plan.ts'
 import { packBits } from '../kernels/bits.ts'
 import { encodeScales } from '../kernels/float16.ts'
 import { quadratic } from '../kernels/linear/error.ts'
+import { ridged } from '../kernels/linear/ridge.ts'
 import type { CodedMatrix } from './codings/define.ts'
 import { defineQuantizer, type QuantizeContext } from './define.ts'
 import { dequantize } from './dequantize.ts'
@@ -40,7 +41,7 @@ export const sidecar = defineQuantizer({
   formula: 'w ~ s (q - z) + L R;  L R = argmin of rank r tr((W - Q - L R) H (W - Q - L R)^T)',
   cost: 'O((1 + rounds) rows cols^2)',
   needs: ['weights', 'hessian'],
-  version: 1,
+  version: 2, // few calibration rows are evened out
   params,
   options(layer, parameters): Option[] {
     if (!layer.compressible || Math.min(layer.rows, layer.cols) < 4 * parameters.rank) return []
@@ -49,7 +50,8 @@ export const sidecar = defineQuantizer({
       return { id: `sidecar-${bits}-r${own.rank}`, method: 'sidecar', bits, parameters: own }
     })
   },
-  async apply(source, p, context): Promise<CodedMatrix> {
+  async apply(source, p, given): Promise<CodedMatrix> {
+    const context = { ...given, hessians: given.hessians?.map(ridged) }
     const { rows, cols } = source
     const { weights, unit } = readInUnits(source, context)
     const hessian = meanHessian(context.hessians ?? [])
@@ -81,7 +83,7 @@ function gridFor(
   const grid = { bits, symmetric, granularity, groupSize: groupSize || cols, search: 'mse' as const }
   const source = rowsOf({ data, rows, cols })
   if (!context.hessians?.length) return quantizeToGrid(source, grid, context)
-  const feedback = { damping, actOrder: true, staticGroups: false, sweeps: 2 }
+  const feedback = { damping, ridge: false, actOrder: true, staticGroups: false, sweeps: 2 }
   return quantizeWithFeedback(source, { ...grid, ...feedback }, context, 'The side-car')
 }
 

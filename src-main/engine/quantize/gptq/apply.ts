@@ -8,6 +8,7 @@ import {
   searchGrids,
 } from '../../kernels/linear/columns.ts'
 import { transposeInto } from '../../kernels/linear/transpose.ts'
+import { ridged } from '../../kernels/linear/ridge.ts'
 import type { Hessian, InverseFactor } from '../../kernels/linear/types.ts'
 import { effortOf, noSearch } from '../../kernels/search.ts'
 import type { QuantizeContext } from '../define.ts'
@@ -22,6 +23,7 @@ export interface GptqParameters {
   symmetric: boolean
   search: 'none' | 'mse'
   damping: number
+  ridge: boolean
   actOrder: boolean
   staticGroups: boolean
   sweeps: number
@@ -98,15 +100,16 @@ export async function quantizePrepared(
 
 async function prepare(
   part: { hessian: Hessian; begin: number; end: number },
-  { damping, actOrder }: GptqParameters,
+  { damping, ridge, actOrder }: GptqParameters,
   { layer, device, threads, notify }: QuantizeContext,
 ): Promise<Prepared> {
-  const { size, data } = part.hessian
+  const hessian = ridge ? ridged(part.hessian) : part.hessian
+  const { size, data } = hessian
   const importance = Float32Array.from({ length: size }, (_, i) => data[i * (size + 1)] ?? 0)
   const places = Uint32Array.from({ length: size }, (_, i) => i)
   const order = actOrder ? places.sort((a, b) => (importance[b] ?? 0) - (importance[a] ?? 0) || a - b) : undefined
-  const factor = await inverseFactor(part.hessian, { damping, order, layer, device, threads, notify })
-  return { ...part, factor, order, importance }
+  const factor = await inverseFactor(hessian, { damping, order, layer, device, threads, notify })
+  return { ...part, hessian, factor, order, importance }
 }
 
 async function chooseCodes(

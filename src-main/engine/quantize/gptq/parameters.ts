@@ -12,6 +12,10 @@ export const gridWithFeedback = {
   symmetric: z.boolean().default(true).describe('Zero point in the middle, not stored'),
   search: z.enum(['none', 'mse']).default('mse').describe('mse: choose each range with the least squared error'),
   damping: z.number().min(0).max(1).default(0.01).describe('Share of the mean input energy added to every input'),
+  ridge: z
+    .boolean()
+    .default(true)
+    .describe('Where calibration rows are few, add up to 0.3 of the mean input energy before anything is chosen'),
   actOrder: z
     .boolean()
     .default(true)

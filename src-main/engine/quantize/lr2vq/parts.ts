@@ -1,3 +1,4 @@
+import { ridged } from '../../kernels/linear/ridge.ts'
 import type { Hessian } from '../../kernels/linear/types.ts'
 import type { QuantizeContext } from '../define.ts'
 import { meanHessian } from '../sidecar/factors.ts'
@@ -11,7 +12,7 @@ export function partsOf(
   { hessians = [], importance }: Pick<QuantizeContext, 'hessians' | 'importance'>,
   { rows, width }: { rows: number; width: number },
 ): Part[] {
-  const own = hessians.length === 0 && importance ? [diagonal(importance)] : hessians
+  const own = hessians.length === 0 && importance ? [diagonal(importance)] : hessians.map(ridged)
   const share = rows / Math.max(1, own.length)
   const mean = own.length > 1 && share < FEW ? meanHessian(own) : null
   if (mean) return [{ begin: 0, end: rows, hessian: padHessian(mean, width) }]

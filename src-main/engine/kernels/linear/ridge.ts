@@ -1,0 +1,31 @@
+// A Hessian of few calibration rows tells directions apart that only look different: codes then fit these rows, not the
+// inputs to come. Its mean energy added to every input takes that back, as far as rows are scarce:
+//   H + min(size / rows, 0.3) mean(diag H) I
+// The shrinkage of sample covariances (Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance
+// matrices") with the share read off from the shape alone (assumed; theirs needs the rows). Measured on mobilenet with 100
+// images, output error on other images: 512 inputs of 2,500 rows -0.7 dB at 4 and at 2 bits, 256 of 10,000 rows -0.04 dB.
+import type { Hessian } from './types.ts'
+
+const MOST = 0.3
+const LEAST = 0.01 // below it nothing is gained
+
+/** The same Hessian where rows are many, else a copy. Inputs that were always 0 stay so. */
+export function ridged(hessian: Hessian): Hessian {
+  const { size, data, rows } = hessian
+  const share = Math.min(MOST, size / Math.max(1, rows))
+  if (share < LEAST) return hessian
+  let [sum, live] = [0, 0]
+  for (let i = 0; i < size; i++) {
+    const energy = data[i * (size + 1)] ?? 0
+    sum += energy
+    live += Number(energy > 0)
+  }
+  if (!(sum > 0 && sum < Infinity)) return hessian // nothing entered, or a fault that the factorisation names
+  const added = (share * sum) / live
+  const wide = data.slice()
+  for (let i = 0; i < size; i++) {
+    const energy = data[i * (size + 1)] ?? 0
+    if (energy > 0) wide[i * (size + 1)] = energy + added
+  }
+  return { size, data: wide, rows }
+}
