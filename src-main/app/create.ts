@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type Client, createClient } from '../../src-preload/contract/client.ts'
 import type { Project } from '../../src-preload/contract/project.ts'
 import { type Caller, createDispatch, type Dispatch, type Handlers } from '../../src-preload/contract/server.ts'
@@ -94,8 +94,9 @@ export function createApp(options: AppOptions): App {
   const emit = (event: string, snapshot: unknown): void => {
     for (const listener of listeners) listener(event, snapshot)
   }
-  const questions: Engine = createSupervisor(options.engine)
-  const workshop: Engine = createSupervisor(options.engine)
+  const engine = { ...options.engine, told: { LATHE_DEVICE_CHOICES: join(home, 'devices.json') } }
+  const questions: Engine = createSupervisor(engine)
+  const workshop: Engine = createSupervisor(engine)
   const projects = createProjects(options.door, (project) => adoptInterrupted(queue, project))
   const queue = createQueue({
     engine: workshop,

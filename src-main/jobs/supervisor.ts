@@ -7,6 +7,8 @@ export interface SupervisorOptions {
   entry?: string
   execPath?: string
   env?: NodeJS.ProcessEnv
+  /** Beside it: what this app tells its engines. */
+  told?: Record<string, string>
   /** How long a fresh process may take until it says that it is ready. */
   readyMs?: number
   /** An engine without work is ended after this long. */
@@ -43,7 +45,7 @@ export function createSupervisor(options: SupervisorOptions = {}): Engine {
   const childOptions = {
     entry: options.entry ?? engineEntry(),
     execPath: options.execPath ?? node.execPath,
-    env: options.env ?? node.env,
+    env: { ...(options.env ?? node.env), ...options.told },
     readyMs: options.readyMs ?? 20_000,
     memoryCapBytes: options.memoryCapBytes ?? memoryCap(0.85),
   }

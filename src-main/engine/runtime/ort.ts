@@ -16,5 +16,7 @@ export function runtime(): typeof Runtime {
   return loaded
 }
 
+export const runtimeVersion = (): string => runtime().env.versions.node ?? 'unknown'
+
 /** Where the package lies, for child processes that load it by themselves. */
 export const runtimePackage = (): string => packages.resolve('onnxruntime-node')

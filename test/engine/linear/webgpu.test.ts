@@ -63,5 +63,5 @@ test.each([
   { times: [[1, Infinity]], from: Infinity, says: 'matrix products failed there and run on the CPU' },
 ])('a choice in words: $says', ({ times, from, says }) => {
   const measured = times.map(([cpuMs = 0, deviceMs = 0], i) => ({ size: [256, 768, 1536][i] ?? 0, cpuMs, deviceMs }))
-  expect(explainChoice({ device: 'webgpu', from, measured })).toBe(says)
+  expect(explainChoice({ device: 'webgpu', from, measured, at: '2026-01-01T00:00:00.000Z' })).toBe(says)
 })

@@ -1,31 +1,42 @@
 // Where matrix products run. A device other than the CPU is measured against it at first use, on three sizes, transfers
-// included; from the smallest size on at which it wins, and at all larger ones, products go there. The answer is kept for the
-// life of the process: another driver or another load may give another one.
+// included; from the smallest size on at which it wins, and at all larger ones, products go there. The answer is remembered,
+// across processes too (remembered.ts), until somebody asks for it to be measured again: `lathe doctor` does.
 import type { DeviceId } from '../../../../src-preload/contract/project.ts'
 import { openProduct } from '../../runtime/product.ts'
 import { defaultThreads } from '../../runtime/session.ts'
+import { keep, recall } from './remembered.ts'
 
 export interface DeviceChoice {
   device: DeviceId
   /** Products of m n k multiplications and more run on the device; Infinity: none. */
   from: number
   measured: { size: number; cpuMs: number; deviceMs: number }[] // square products; Infinity where the device failed
+  at: string // when it was measured, ISO 8601
 }
 
 const SIZES = [256, 768, 1536]
 const RUNS = 3
 const choices = new Map<DeviceId, Promise<DeviceChoice>>()
 
-/** Measures once per device and process. Never throws: a device that fails is not chosen. */
-export function choiceFor(device: DeviceId): Promise<DeviceChoice> {
-  const known = choices.get(device) ?? measure(device)
+/** What was measured before, here or by an earlier process; measures where nothing was, or `again`. Never throws: a device
+ *  that fails is not chosen. */
+export function choiceFor(device: DeviceId, { again = false } = {}): Promise<DeviceChoice> {
+  const known = (again ? undefined : choices.get(device)) ?? find(device, again)
   choices.set(device, known)
   return known
 }
 
+async function find(device: DeviceId, again: boolean): Promise<DeviceChoice> {
+  const before = again ? null : recall(device)
+  if (before) return before
+  const choice = await measure(device)
+  keep(choice)
+  return choice
+}
+
 /** Sets what a measurement would find: products of `from` multiplications and more run on the device. */
 export function rememberChoice(device: DeviceId, from: number): void {
-  choices.set(device, Promise.resolve({ device, from, measured: [] }))
+  choices.set(device, Promise.resolve({ device, from, measured: [], at: new Date().toISOString() }))
 }
 
 /** The device that a product of m n k multiplications runs on. */
@@ -34,7 +45,7 @@ export async function placeOf(wanted: DeviceId, work: number): Promise<DeviceId>
   return work >= (await choiceFor(wanted)).from ? wanted : 'cpu'
 }
 
-/** One sentence for `lathe doctor`. */
+/** A few words for `lathe doctor`. */
 export function explainChoice({ from, measured }: DeviceChoice): string {
   const least = measured.find(({ size }) => size ** 3 >= from)
   const largest = least ?? measured.at(-1)
@@ -55,7 +66,7 @@ async function measure(device: DeviceId): Promise<DeviceChoice> {
   }
   const losing = measured.findLastIndex(({ cpuMs, deviceMs }) => deviceMs >= cpuMs)
   const least = measured.length === SIZES.length ? measured[losing + 1] : undefined
-  return { device, from: least ? least.size ** 3 : Infinity, measured }
+  return { device, from: least ? least.size ** 3 : Infinity, measured, at: new Date().toISOString() }
 }
 
 /** Milliseconds of the best of a few runs, after one to warm up: other programs only slow a run down. */
