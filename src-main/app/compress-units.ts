@@ -10,10 +10,10 @@ import { hasArtifact } from './artifact-step.ts'
 import { importanceUnit } from './importance-unit.ts'
 import { isSequential, type LayerStep, layerSteps } from './layer-steps.ts'
 import { pieceUnits } from './piece-units.ts'
-import { prepareKeys, preparedOf, prepareUnits } from './prepare-units.ts'
+import { finishUnits, prepareKeys, preparedOf, prepareUnits } from './prepare-units.ts'
 import type { OpenProject, Subject } from './projects.ts'
 import { dataOfRecipe } from './recipe-data.ts'
-import { methodsOfRecipe } from './recipe-methods.ts'
+import { rewritingsOf } from './recipe-methods.ts'
 
 const resultSchema = z.object({ relativeError: z.number() })
 
@@ -24,7 +24,7 @@ export const stepKeys = (recipe: Recipe): string[] => [
 ]
 
 /** Units that make a recipe's layers: what has to be measured first, then one unit a layer, or one a piece of the network
- *  where layers are compressed in sequence. */
+ *  where layers are compressed in sequence, then what finishes them. */
 export async function compressUnits(
   project: OpenProject,
   recipe: Recipe,
@@ -40,11 +40,12 @@ export async function compressUnits(
   let layers: Unit[]
   if (isSequential(recipe)) {
     // How the network is cut does not depend on what the rewritings measure.
-    const prepared = methodsOfRecipe(recipe).prepare.map((use) => ({ ...use, seed: recipe.seed, file: null }))
+    const prepared = rewritingsOf(recipe).before.map((use) => ({ ...use, seed: recipe.seed, file: null }))
     const { pieces } = await engine.run('pieces', { checkpoint, prepared }, hooks)
     layers = pieceUnits(project, recipe, { ...args, pieces, importance: () => importance?.file() ?? null })
   } else layers = steps.map((step) => layerUnit(project, recipe, step, args, importance))
-  if (!importance) return [...first, ...layers]
+  const last = finishUnits(project, recipe, { subject, checkpoint, artifacts: () => artifactsOf(project, recipe) })
+  if (!importance) return [...first, ...layers, ...last]
   // Where all that wants it is there, it need not be. A piece holds layers of both kinds.
   const wanting = isSequential(recipe)
     ? layers
@@ -57,6 +58,7 @@ export async function compressUnits(
     ...first, // an export or evaluation reads these again
     { ...importance, isDone: async () => (await importance.isDone()) || (await stand()) },
     ...layers,
+    ...last,
   ]
 }
 

@@ -7,7 +7,7 @@ import { readEvaluation, saveEvaluation } from '../store/evaluations.ts'
 import { canonicalJson } from '../store/recipes.ts'
 import { artifactsOf } from './compress-units.ts'
 import type { AppContext } from './context.ts'
-import { preparedOf } from './prepare-units.ts'
+import { finishedOf } from './prepare-units.ts'
 import { announce } from './snapshot.ts'
 import type { OpenProject, Subject } from './projects.ts'
 
@@ -64,7 +64,7 @@ export function evaluateUnit(
         'evaluate',
         {
           checkpoint: args.checkpoint,
-          prepared: candidate.variant ? preparedOf(project, candidate.variant.recipe) : [],
+          prepared: candidate.variant ? finishedOf(project, candidate.variant.recipe) : [],
           data: args.data,
           artifacts: candidate.variant ? artifactsOf(project, candidate.variant.recipe) : null,
           against: against?.path ?? null,

@@ -8,7 +8,7 @@ import type { Handlers } from '../../src-preload/contract/server.ts'
 import type { Prepare, Unit, Work } from '../jobs/work.ts'
 import { saveExport } from '../store/exports.ts'
 import { methodsOfRecipe } from './recipe-methods.ts'
-import { preparedOf } from './prepare-units.ts'
+import { finishedOf } from './prepare-units.ts'
 import { loadCandidates } from './candidates.ts'
 import { cardRows } from './card.ts'
 import { artifactsOf, compressUnits } from './compress-units.ts'
@@ -82,7 +82,7 @@ export const prepareExport =
         if (!args.overwrite && !leftover) refuseTaken(target)
         const task = {
           checkpoint,
-          prepared: preparedOf(project, recipe),
+          prepared: finishedOf(project, recipe),
           artifacts: artifactsOf(project, recipe),
           format: args.format,
           path: args.path,

@@ -35,16 +35,24 @@ export const isCalibrated = (option: Pick<Option, 'method' | 'parameters'>): boo
 /** Whether a rewriting has to look at calibration data first. */
 export const measures = (method: string): boolean => preparations.find(({ id }) => id === method)?.measure !== undefined
 
+/** The recipe's rewritings: those before its layers are compressed, and those after. */
+export function rewritingsOf(recipe: Pick<Recipe, 'methods'>): { before: MethodUse[]; after: MethodUse[] } {
+  const { prepare } = methodsOfRecipe(recipe)
+  const finishes = ({ method }: MethodUse) => preparations.find(({ id }) => id === method)?.finishes === true
+  return { before: prepare.filter((use) => !finishes(use)), after: prepare.filter(finishes) }
+}
+
 /** Whether some of it needs the project's data. */
 export const needsData = (methods: Methods, options: readonly Pick<Option, 'method' | 'parameters'>[]): boolean =>
   methods.prepare.some(({ method }) => measures(method)) ||
   options.some((option) => isWeighted(option) || isCalibrated(option))
 
-const versionOfPreparation = (id: string): number => preparations.find((method) => method.id === id)?.version ?? 0
+export const versionOfPreparation = (id: string): number =>
+  preparations.find((method) => method.id === id)?.version ?? 0
 
-/** Rewritings as they enter the key of whatever is made after them. Nothing without any, as in recipes of before. */
+/** Rewritings as they enter the key of whatever is made after them; those that follow the layers change none. Nothing without any, as in recipes of before. */
 export function prepareIdentity(recipe: Recipe, count = Infinity): { prepare?: unknown } {
-  const uses = methodsOfRecipe(recipe).prepare.slice(0, count)
+  const uses = rewritingsOf(recipe).before.slice(0, count)
   if (uses.length === 0) return {}
   const measured = uses.some(({ method }) => measures(method))
   return {

@@ -189,6 +189,7 @@ export interface Tasks {
       prepared: Prepared[] // before it
       method: string
       parameters: Record<string, unknown>
+      artifacts?: Artifact[] // for a method that finishes: all compressed layers
       data: DataReference
       samples: number
       seed: number

@@ -15,6 +15,8 @@ export interface MeasureArguments {
   samples: number
   seed: number
   device: DeviceId
+  /** What finishes a variant sees its compressed layers: weights by name, in the tensor's memory order. */
+  compressed?: ReadonlyMap<string, Float32Array>
 }
 
 /** A rewriting of the network before anything is rounded: another Network over the same checkpoint, its tensors computed
@@ -23,6 +25,8 @@ export interface MeasureArguments {
  *  function, as leaving blocks out does. */
 export interface Preparation<P extends z.ZodObject = z.ZodObject> extends MethodBase<P> {
   family: 'prepare' | 'activate' | 'rewrite'
+  /** It is measured and done when all layers are compressed, which are the same with or without it. */
+  finishes?: true
   /** Why it cannot be done to this network, in words; null when it can. Headers and graph only. */
   refuses(network: Network, parameters: z.output<P>): string | null
   /** Present where `needs` lists activations: one pass over calibration data. */

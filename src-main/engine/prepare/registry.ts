@@ -6,6 +6,7 @@ import { intTensor } from '../activate/int-tensor.ts'
 import { intToken } from '../activate/int-token.ts'
 import { removeBlocks } from '../graph/rewrites/remove-blocks.ts'
 import { awq } from './awq.ts'
+import { biasCorrection } from './bias-correction.ts'
 import { clipChannels } from './clip-channels.ts'
 import type { Preparation } from './define.ts'
 import { fireqSmooth } from './fireq-smooth.ts'
@@ -27,4 +28,5 @@ export const preparations: readonly Preparation[] = [
   intGroup,
   fp8,
   kvCache,
+  biasCorrection, // last: it looks at compressed layers
 ]

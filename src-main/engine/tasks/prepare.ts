@@ -2,6 +2,7 @@ import { Fault } from '../../../src-preload/contract/fault.ts'
 import { preparationOf } from '../prepare/apply.ts'
 import { writeMeasured } from '../prepare/measured.ts'
 import type { TaskContext, Tasks } from '../protocol.ts'
+import { overridesOf } from './evaluate.ts'
 import { cachedDataset, cachedNetwork } from './cache.ts'
 
 /** Measures what a rewriting needs and keeps it as a file. */
@@ -17,7 +18,8 @@ export async function prepare(
     })
   const network = cachedNetwork(checkpoint, prepared)
   const dataset = await cachedDataset(checkpoint, data)
-  const given = { network, dataset, samples, seed, device }
+  const compressed = args.artifacts && overridesOf(network, args.artifacts)
+  const given = { network, dataset, samples, seed, device, ...(compressed && { compressed }) }
   const measured = await preparation.measure(given, parameters, context)
   for (const words of (await preparation.report?.(given, parameters, measured, context)) ?? []) context.notify(words)
   return writeMeasured(folder, measured)
