@@ -6,7 +6,8 @@ import type { Handlers } from '../../src-preload/contract/server.ts'
 import { type MethodUse, methodUseSchema } from '../../src-preload/contract/plan.ts'
 import type { TaskProgress } from '../engine/protocol.ts'
 import type { Prepare, Unit } from '../jobs/work.ts'
-import { listScores, saveScore } from '../store/scores.ts'
+import { canonicalJson } from '../store/recipes.ts'
+import { latestScores, listScores, saveScore } from '../store/scores.ts'
 import { readStep, saveStep } from '../store/steps.ts'
 import type { AppContext } from './context.ts'
 import { canEvaluate, type OpenProject, requireData, type Subject, subjectOf } from './projects.ts'
@@ -27,12 +28,21 @@ export async function scoreMethod(context: AppContext, id: string): Promise<Meth
   })
 }
 
-export function storedScore(project: OpenProject, method: string): ScoreResult | null {
+/** The latest of a method, or the one with these parameters. */
+export function storedScore(
+  project: OpenProject,
+  method: string,
+  parameters: MethodUse['parameters'] | null = null,
+): ScoreResult | null {
   const subject = subjectOf(project)
-  const found = listScores(project.store.read, { checkpoint: subject.row.checkpoint, data: subject.data })
-  // Sorted by data: what was measured on the project's own data comes after what needed none.
-  return found.findLast((score) => score.method === method) ?? null
+  const on = { checkpoint: subject.row.checkpoint, data: subject.data }
+  if (parameters === null) return latestScores(project.store.read, on).find((score) => score.method === method) ?? null
+  const wanted = canonicalJson({ method, parameters })
+  return listScores(project.store.read, on).findLast((score) => keyOf(score) === wanted) ?? null
 }
+
+const keyOf = ({ method, parameters = {} }: Pick<ScoreResult, 'method' | 'parameters'>): string =>
+  canonicalJson({ method, parameters })
 
 const needsData = ({ needs }: MethodSummary): boolean => needs.some((need) => need !== 'weights')
 
@@ -46,7 +56,7 @@ function requireActivations(project: OpenProject, subject: Subject, { title }: M
 
 export const scoreHandlers = (context: AppContext): Pick<Handlers, 'score.start' | 'score.get'> => ({
   'score.start': async ({ project, uses: asked }) => {
-    const uses = [...new Map(asked.map((use) => [use.method, use])).values()] // one result is kept of each
+    const uses = [...new Map(asked.map((use) => [keyOf(use), use])).values()]
     const methods: MethodSummary[] = []
     for (const { method } of uses) methods.push(await scoreMethod(context, method))
     const open = context.projects.get(project)
@@ -56,7 +66,7 @@ export const scoreHandlers = (context: AppContext): Pick<Handlers, 'score.start'
     const title = methods.length === 1 && first ? `Score: ${first.title}` : `${methods.length} scores`
     return startJob(context, { project, kind: 'score', title, args: { uses } })
   },
-  'score.get': ({ project, method }) => storedScore(context.projects.get(project), method),
+  'score.get': ({ project, method, parameters }) => storedScore(context.projects.get(project), method, parameters),
 })
 
 /** Of several scores, one that does not fit the network, or comes to no number, leaves the others standing. */
@@ -76,14 +86,14 @@ export const prepareScore =
     const { read, write } = project.store
     let last: Fault | null = null
     const stepOf = ({ use }: (typeof known)[number]): string => {
-      const text = JSON.stringify([order.id, use.method])
+      const text = JSON.stringify([order.id, keyOf(use)])
       return `score-${createHash('sha256').update(text).digest('hex')}`
     }
     const isKept = (each: (typeof known)[number]): boolean => readStep(read, { key: stepOf(each) }) !== null
-    const unitOf = (chosen: typeof known, looks: boolean): Unit => {
+    const unitOf = (chosen: typeof known, looks: boolean, round = 0): Unit => {
       const data = looks ? requireData(project, subject) : null
       const keep = (result: ScoreResult): void => {
-        const found = chosen.find(({ use }) => use.method === result.method)
+        const found = chosen.find(({ use }) => keyOf(use) === keyOf(result))
         if (!found || isKept(found)) return
         const { version } = found.method
         saveScore(write, { checkpoint: subject.row.checkpoint, data: looks ? subject.data : '', version, result })
@@ -92,7 +102,7 @@ export const prepareScore =
         announce(context, project)
       }
       return {
-        key: `score-${chosen.map(({ use }) => use.method).join('-')}`,
+        key: `score-${chosen.map(({ use }) => use.method).join('-')}-${round}`,
         kind: 'score',
         step: chosen.map(({ method }) => method.title).join(', '),
         weight: subject.checkpoint.summary.parameters * chosen.length * (looks ? 4 : 1),
@@ -118,11 +128,19 @@ export const prepareScore =
       }
     }
     const looking = known.filter(({ method }) => needsData(method))
-    const units = known.filter((each) => !looking.includes(each)).map((each) => unitOf([each], false))
-    if (looking.length > 0) units.push(unitOf(looking, true))
+    const units = known.filter((each) => !looking.includes(each)).map((each, at) => unitOf([each], false, at))
+    for (const [round, chosen] of roundsOf(looking).entries()) units.push(unitOf(chosen, true, round))
     const finish = (): string => {
       if (last !== null && !known.some(isKept)) throw last
       return uses.map(({ method }) => method).join(' ')
     }
     return { units, finish }
   }
+
+/** What shares a pass: each method once, so that a method with other parameters has a pass of its own. */
+function roundsOf<U extends { use: MethodUse }>(looking: readonly U[]): U[][] {
+  const rounds: U[][] = []
+  for (const methods of Map.groupBy(looking, ({ use }) => use.method).values())
+    for (const [round, each] of methods.entries()) (rounds[round] ??= []).push(each)
+  return rounds
+}

@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import type { Project } from '../../src-preload/contract/project.ts'
 import { listEvaluations } from '../store/evaluations.ts'
 import { listExports } from '../store/exports.ts'
-import { listScores } from '../store/scores.ts'
+import { latestScores } from '../store/scores.ts'
 import { listVariants } from '../store/variants.ts'
 import type { AppContext } from './context.ts'
 import { type OpenProject, subjectOf } from './projects.ts'
@@ -22,7 +22,7 @@ export function snapshotOf(project: OpenProject): Project {
     methods: subject.row.methods,
     checkpoint: summary,
     data: subject.dataSet?.summary ?? null,
-    scores: listScores(db, { checkpoint: summary.fingerprint, data: subject.data }),
+    scores: latestScores(db, { checkpoint: summary.fingerprint, data: subject.data }),
     sensitivity: sensitivityState(project, subject),
     variants: listVariants(db),
     evaluations: listEvaluations(db, { checkpoint: summary.fingerprint }),

@@ -109,7 +109,11 @@ export const channels = {
 
   /** All of them in one pass over the calibration data, where they look at it. */
   'score.start': channel(z.object({ project, uses: z.array(methodUseSchema).min(1).max(64) }), jobStarted),
-  'score.get': channel(z.object({ project, method: z.string() }), scoreResultSchema.nullable()),
+  /** The latest result of a method, or the one that was measured with these parameters. */
+  'score.get': channel(
+    z.object({ project, method: z.string(), parameters: z.record(z.string(), z.json()).nullable().default(null) }),
+    scoreResultSchema.nullable(),
+  ),
   /** Plans made with scores in place of measured losses, judged by the measured ones. Nothing is run. */
   'score.plans': channel(
     z.object({

@@ -80,5 +80,8 @@ export const scoreResultSchema = z.object({
   parameters: z.record(z.string(), z.json()).optional(), // that it was measured with
   samples: z.number().int(),
   seconds: z.number(),
+  measuredAt: z.string().optional(), // ISO 8601
+  /** Parameters of other results of this method that are kept, the newest first. */
+  others: z.array(z.record(z.string(), z.json())).optional(),
 })
 export type ScoreResult = z.infer<typeof scoreResultSchema>

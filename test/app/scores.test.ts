@@ -72,6 +72,26 @@ test('several scores in one job, each kept as it comes', async () => {
   })
 })
 
+test('a score with other parameters stands beside the one before, and the latest is shown', async () => {
+  const uses = [
+    { method: 'luq', parameters: { clusters: 8 } },
+    { method: 'luq', parameters: { clusters: 16 } },
+    { method: 'luq', parameters: { clusters: 8 } },
+  ]
+  await done(client, await client.call('score.start', { project, uses }))
+  const { scores } = await client.call('project.get', { project })
+  const shown = scores.filter(({ method }) => method === 'luq')
+  expect(shown).toHaveLength(1)
+  expect(shown[0]).toMatchObject({ parameters: { clusters: 16 }, others: [{ clusters: 8 }] })
+  const at = async (parameters: object | null) =>
+    (await client.call('score.get', { project, method: 'luq', parameters: parameters as Record<string, number> | null }))?.parameters // prettier-ignore
+  expect(await at(null)).toEqual({ clusters: 16 })
+  expect(await at({ clusters: 8 })).toEqual({ clusters: 8 })
+  expect(await at({ clusters: 9 })).toBeUndefined()
+  await done(client, await client.call('score.start', { project, uses: uses.slice(0, 1) }))
+  expect(await at(null)).toEqual({ clusters: 8 })
+})
+
 test('plans by score are judged by the measured sensitivities, which none of them beats', async () => {
   await done(client, await client.call('sensitivity.start', { project, samples: 64 }))
   const { rows, unmeasured, judge } = await client.call('score.plans', { project, methods: ['zd', 'lim'], budgets })

@@ -1,3 +1,4 @@
+import type { ScoreResult } from '../../src-preload/contract/methods.ts'
 import { plainMethods } from '../../src-preload/contract/plan.ts'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
@@ -12,6 +13,7 @@ import { databaseName, openStore } from '../../src-main/store/open.ts'
 import { listOpenJobs } from '../../src-main/store/jobs.ts'
 import { readRecipe } from '../../src-main/store/recipes.ts'
 import { readProject, setMethods } from '../../src-main/store/projects.ts'
+import { latestScores, listScores, saveScore } from '../../src-main/store/scores.ts'
 import { listVariants } from '../../src-main/store/variants.ts'
 import { makeProject } from './fixtures/project.ts'
 
@@ -20,6 +22,7 @@ const frozen: Record<number, string> = {
   10: '0f9c3837d2a93c7adbad3c4a3545fe82152001580493af2cc7e8be5c76a9098a',
   20: '1a46b0497277626f02424cd4a1bdd0b975c5e46119052e80abf6e3f3d01f83f2',
   30: 'aee6348e3cde07873852a9c4aa335d2e794c26d87fdc3606cb705ec9d969c92c',
+  40: '2a0a155b2e8a49115df009387ec5acb9a75fcc194227a461e11fe57da17ee737',
 }
 
 test('migrations are numbered by tens, in order, and those shipped are unchanged', () => {
@@ -128,6 +131,40 @@ test('schema 30: a project keeps its methods; one that never chose any has plain
   setMethods(db, { methods })
   expect(readProject(db).methods).toEqual(methods)
   expect(() => db.exec(`UPDATE projects SET methods = '{'`)).toThrow(/CHECK/)
+  db.close()
+})
+
+test('schema 40: scores with other parameters stand side by side, the latest is known, and none is lost on the way', () => {
+  const db = connectMemory()
+  migrate(db, migrations.slice(0, 3))
+  const result = (parameters: string) =>
+    `{"method":"luq","per":"layer","values":[{"key":"w","value":1}],${parameters}"samples":0,"seconds":1}`
+  db.exec(`
+    INSERT INTO checkpoints VALUES ('abc', '/m.onnx', '../m.onnx', '{}', '2026-01-01T00:00:00.000Z');
+    INSERT INTO scores VALUES ('abc', '', 'luq', 1, '${result('"parameters":{"z":true,"clusters":64},')}', '2026-01-02T00:00:00.000Z');
+    INSERT INTO scores VALUES ('abc', '', 'nmse', 1, '${result('').replace('luq', 'nmse')}', '2026-01-01T00:00:00.000Z');
+  `)
+  migrate(db)
+  const on = { checkpoint: 'abc', data: '' }
+  const score = (parameters: ScoreResult['parameters'], seconds: number): ScoreResult => ({
+    ...{ method: 'luq', per: 'layer', values: [], samples: 0, seconds },
+    ...(parameters && { parameters }),
+  })
+  const save = (each: ScoreResult) => saveScore(db, { checkpoint: 'abc', data: '', version: 1, result: each })
+  save(score({ clusters: 16 }, 2))
+  save(score({ clusters: 64, z: true }, 3)) // the same as what was migrated, keys in another order
+  save(score(undefined, 4))
+  save(score({ clusters: 16 }, 5)) // again: the latest
+  expect(listScores(db, on).map(({ method, seconds }) => [method, seconds])).toEqual([
+    ['luq', 3],
+    ['luq', 4],
+    ['luq', 5],
+    ['nmse', 1],
+  ])
+  const [latest, other] = latestScores(db, on)
+  expect(latest).toMatchObject({ parameters: { clusters: 16 }, others: [{}, { clusters: 64, z: true }] })
+  expect(latest?.measuredAt).toMatch(/^\d{4}-/)
+  expect(other).not.toHaveProperty('others')
   db.close()
 })
 

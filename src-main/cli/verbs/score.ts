@@ -48,7 +48,8 @@ export const score = (model: string, options: Options): Promise<void> =>
     const scores = await measured(session, project, uses)
     const seen = layer === null ? null : await client.call('layer.xray', { project: project.folder, layer })
     const [only] = scores
-    for (const { method: id, notes = [] } of scores) for (const note of notes) say(`note: ${id}: ${note}`)
+    for (const result of scores) for (const note of result.notes ?? []) say(`note: ${wordsOf(result)}: ${note}`)
+    for (const words of await othersKept(session, project, scores)) say(`note: ${words}`)
     const parts = [
       ...(scores.length === 1 && only ? [valuesTable(only)] : scores.length > 1 ? [ranksTable(project, scores)] : []),
       ...(options.map ? scores.flatMap(mapTables) : []),
@@ -73,13 +74,40 @@ async function measured(
   const { notices } = await finish(await client.call('score.start', { project, uses }))
   for (const notice of notices) say(`note: ${notice}`)
   const scores: ScoreResult[] = []
-  for (const { method } of uses) {
+  for (const { method, parameters } of uses) {
     const isLeftOut = notices.some((notice) => notice.includes('left out'))
-    const found = await client.call('score.get', { project, method })
+    const found = await client.call('score.get', { project, method, parameters })
     if (found) scores.push(found)
     else if (!isLeftOut) throw new Fault('internal', `The job left no score '${method}'.`)
   }
   return scores
+}
+
+/** As --method takes it: `luq:clusters=64`. */
+function wordsOf({ method, parameters = {} }: Pick<ScoreResult, 'method' | 'parameters'>): string {
+  const pairs = Object.entries(parameters).map(
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  )
+  return pairs.length === 0 ? method : `${method}:${pairs.join(',')}`
+}
+
+/** What the project keeps of the same methods with other parameters. */
+async function othersKept(
+  { client }: Session,
+  { folder: project }: Project,
+  scores: readonly ScoreResult[],
+): Promise<string[]> {
+  const shown = new Set(scores.map(wordsOf))
+  const words: string[] = []
+  for (const method of new Set(scores.map((score) => score.method))) {
+    const latest = await client.call('score.get', { project, method })
+    const kept = [latest?.parameters ?? {}, ...(latest?.others ?? [])].map((parameters) =>
+      wordsOf({ method, parameters }),
+    )
+    const others = kept.filter((each) => !shown.has(each))
+    if (others.length > 0) words.push(`${method}: the project keeps it as ${others.join(' and ')}, too`)
+  }
+  return words
 }
 
 function valuesTable(result: ScoreResult): string {
@@ -97,6 +125,10 @@ function valuesTable(result: ScoreResult): string {
   )
 }
 
+/** Its method, with parameters where that alone does not tell them apart. */
+const columnOf = (result: ScoreResult, among: readonly ScoreResult[]): string =>
+  among.filter(({ method }) => method === result.method).length > 1 ? wordsOf(result) : result.method
+
 /** Rank of every layer by every score, 1 the highest; a score of blocks stands on all their layers, a finer one as its mean.
  *  Layers that no score says anything of are left out. */
 function ranksOfLayers({ layers }: CheckpointSummary, scores: readonly ScoreResult[]) {
@@ -105,7 +137,7 @@ function ranksOfLayers({ layers }: CheckpointSummary, scores: readonly ScoreResu
     const values = layerScores(compressible, result)
     const names = [...values.keys()]
     const ranks = ranksOf([...values.values()])
-    return { method: result.method, ranks: new Map(names.map((name, at) => [name, ranks[at] ?? 0])) }
+    return { method: columnOf(result, scores), ranks: new Map(names.map((name, at) => [name, ranks[at] ?? 0])) }
   })
   return compressible
     .filter(({ name }) => columns.some(({ ranks }) => ranks.has(name)))
@@ -122,7 +154,7 @@ function ranksOfLayers({ layers }: CheckpointSummary, scores: readonly ScoreResu
 }
 
 function ranksTable({ checkpoint }: Project, scores: readonly ScoreResult[]): string {
-  const methods = scores.map(({ method }) => method)
+  const methods = scores.map((result) => columnOf(result, scores))
   const first = methods[0] ?? ''
   const rows = ranksOfLayers(checkpoint, scores).sort(
     (a, b) => (a.ranks[first] ?? Infinity) - (b.ranks[first] ?? Infinity) || 0,
