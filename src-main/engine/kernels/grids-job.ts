@@ -12,6 +12,7 @@ export interface GridsExports {
     beta: number,
     kappa: number,
     rounds: number,
+    most: number,
   ): void
   configureElastic(half: number, lowest: number, factors: number): void
   hqqRows(
@@ -47,6 +48,7 @@ export interface HqqSettings {
   beta: number
   kappa: number
   rounds: number
+  most: number // squared error that a group may end with, in those it starts with; Infinity: any
 }
 
 export interface ElasticSettings {
@@ -83,8 +85,8 @@ export function gridsChunk(kernel: Arena<GridsExports>, task: GridsRows, chunk: 
   kernel.floats(x, count).set(task.weights.subarray(begin * cols, end * cols))
   kernel.floats(h, cols).set(task.importance)
   if (settings.search === 'hqq') {
-    const { bits, half, reach, power, beta, kappa, rounds } = settings
-    kernel.exports.configureHqq(bits, Number(half), reach, power, beta, kappa, rounds)
+    const { bits, half, reach, power, beta, kappa, rounds, most } = settings
+    kernel.exports.configureHqq(bits, Number(half), reach, power, beta, kappa, rounds, most)
     kernel.floats(scales, groups).set(task.scales.subarray(begin * perRow, end * perRow))
     kernel.bytes(zeros, groups).set(task.zeros.subarray(begin * perRow, end * perRow))
     kernel.exports.hqqRows(x, h, codes, scales, zeros, rows, cols, groupSize, scratch)

@@ -13,7 +13,7 @@ const sum = (values: readonly number[]) => {
 
 /** Scale and zero point of a group, from given ones. */
 export function hqqReference(x: Float32Array, h: Float32Array, scale: number, zero: number, settings: HqqSettings) {
-  const { bits, half, reach, power, beta, kappa, rounds } = settings
+  const { bits, half, reach, power, beta, kappa, rounds, most } = settings
   const [top, type] = [2 ** bits - 1, half ? ('float16' as const) : ('float32' as const)]
   const codes = (s: number, z: number) => [...x].map((w) => roundEven(clamp(f(w / s), -z, top - z)))
   const root = (v: number) => f(Math.sqrt(v))
@@ -21,6 +21,8 @@ export function hqqReference(x: Float32Array, h: Float32Array, scale: number, ze
     const r = root(Math.abs(f((x[i] ?? 0) - f(s * u))))
     return (h[i] ?? 0) * (power === 2 ? r : f(r * root(r)))
   })) // prettier-ignore
+  const squares = (s: number, z: number) => sum(codes(s, z).map((u, i) => (h[i] ?? 0) * f((x[i] ?? 0) - f(s * u)) ** 2))
+  const limit = most < Infinity ? most * squares(scale, zero) : Infinity
   const best = { scale, zero, loss: loss(scale, zero) }
   for (let z = Math.max(0, zero - reach); z <= Math.min(top, zero + reach); z++) {
     let [current, b] = [scale, f(beta)]
@@ -31,12 +33,13 @@ export function hqqReference(x: Float32Array, h: Float32Array, scale: number, ze
         const pull = f(f(1 / b) / (power === 2 ? root(Math.abs(r)) : root(root(Math.abs(r)))))
         return f((x[i] ?? 0) - f(current * (Math.sign(r) * Math.max(0, f(Math.abs(r) - pull)))))
       })
-      const squares = sum(us.map((u, i) => (h[i] ?? 0) * u * u))
-      if (squares === 0) break
-      const next = storedScale(f(sum(us.map((u, i) => (h[i] ?? 0) * u * (clean[i] ?? 0))) / squares), type)
+      const energy = sum(us.map((u, i) => (h[i] ?? 0) * u * u))
+      if (energy === 0) break
+      const next = storedScale(f(sum(us.map((u, i) => (h[i] ?? 0) * u * (clean[i] ?? 0))) / energy), type)
       if (next === current && round > 0) break
       const found = loss(next, z)
-      if (found < best.loss) Object.assign(best, { scale: next, zero: z, loss: found })
+      if (found < best.loss && (limit === Infinity || squares(next, z) <= limit))
+        Object.assign(best, { scale: next, zero: z, loss: found })
       current = next
     }
   }

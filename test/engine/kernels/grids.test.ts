@@ -42,11 +42,11 @@ function blockOf({ rows, cols, groupSize, exponent, seed }: Shape) {
 }
 
 test('half-quadratic search equals its plain twin bit for bit, and its norm is never above where it began', () => {
-  const cases = fc.record({ ...shapes, bits: fc.integer({ min: 2, max: 8 }), reach: fc.integer({ min: 0, max: 1 }), power: fc.constantFrom(2 as const, 3 as const) }) // prettier-ignore
+  const cases = fc.record({ ...shapes, bits: fc.integer({ min: 2, max: 8 }), reach: fc.integer({ min: 0, max: 1 }), power: fc.constantFrom(2 as const, 3 as const), most: fc.constantFrom(1, 1.2, Infinity) }) // prettier-ignore
   fc.assert(
-    fc.property(cases, ({ bits, reach, power, half, threads, ...shape }) => {
+    fc.property(cases, ({ bits, reach, power, most, half, threads, ...shape }) => {
       const { each, ...block } = blockOf(shape)
-      const settings = { search: 'hqq' as const, bits, half, reach, power, beta: 4, kappa: 1.2, rounds: 6 }
+      const settings = { search: 'hqq' as const, bits, half, reach, power, most, beta: 4, kappa: 1.2, rounds: 6 }
       block.scales.forEach((_, i) => (block.scales[i] = roundToHalf((10 ** shape.exponent * 3) / 2 ** bits) * (i % 3 === 0 ? -1 : 1))) // prettier-ignore
       block.zeros.fill(2 ** (bits - 1))
       const [scales, zeros] = [block.scales.slice(), block.zeros.slice()]

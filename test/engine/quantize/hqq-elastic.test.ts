@@ -57,6 +57,20 @@ test('HQQ lowers the norm it is for at every width, from either start', () => {
       }
 })
 
+test('from the searched grid, HQQ loses no squared error for its norm unless slack is given', () => {
+  const matrix = withOutliers(64, 256)
+  const rows = rowsOf(matrix)
+  for (const bits of [2, 3, 4])
+    for (const symmetric of [true, false]) {
+      const plain = rtnOption(bits, 64, symmetric)
+      const errorOf = (option: Option) => weightError(rows, made(matrix, option)).relative
+      const start = errorOf(plain)
+      expect(errorOf(twin(hqq, plain))).toBeLessThanOrEqual(start)
+      expect(errorOf(twin(hqq, plain, { slack: 1000 }))).toBeGreaterThan(start)
+      expect(errorOf(twin(hqq, plain, { slack: 0.02 }))).toBeLessThanOrEqual(1.02 * start)
+    }
+})
+
 test('twins store what the plain option stores', () => {
   const plain = rtnOption(3, 32, false)
   expect(twin(hqq, plain)).toMatchObject({ id: 'hqq-3-g32-affine', method: 'hqq', bits: 3, form: 'rtn-3-g32-affine' })

@@ -17,6 +17,7 @@ let power: i32 = 3 // HQQ: p in quarters, 2 or 3
 let beta: f32 = 10
 let kappa: f32 = 1.01
 let rounds: i32 = 20
+let most: f64 = Infinity // HQQ: squared error that a group may end with, in those it starts with
 let lowest: i32 = 2 // elastic: the narrowest width that counts
 let factorCount: i32 = 0
 
@@ -39,6 +40,7 @@ export function configureHqq(
   newBeta: f32,
   newKappa: f32,
   newRounds: i32,
+  newMost: f64,
 ): void {
   bits = newBits
   half = newHalf
@@ -47,6 +49,7 @@ export function configureHqq(
   beta = newBeta
   kappa = newKappa
   rounds = newRounds
+  most = newMost
 }
 
 export function configureElastic(newHalf: bool, newLowest: i32, newFactorCount: i32): void {
@@ -88,6 +91,26 @@ function lossAt(x: usize, h: usize, n: i32, scale: f32, zero: f32, top: f32): f6
     const weight = v128.load(h)
     a = f64x2.add(a, f64x2.mul(low(weight), low(cost)))
     b = f64x2.add(b, f64x2.mul(high(weight), high(cost)))
+    x += 16
+    h += 16
+  }
+  return total(a, b)
+}
+
+/** sum h (w - s u)^2. */
+function squaresAt(x: usize, h: usize, n: i32, scale: f32, zero: f32, top: f32): f64 {
+  const step = f32x4.splat(scale)
+  const least = f32x4.splat(-zero)
+  const limit = f32x4.splat(top - zero)
+  const end = x + (padded(n) << 2)
+  let a = f64x2.splat(0)
+  let b = f64x2.splat(0)
+  while (x < end) {
+    const value = v128.load(x)
+    const rest = f32x4.sub(value, f32x4.mul(step, codeOf(f32x4.div(value, step), least, limit)))
+    const weight = v128.load(h)
+    a = f64x2.add(a, f64x2.mul(low(weight), f64x2.mul(low(rest), low(rest))))
+    b = f64x2.add(b, f64x2.mul(high(weight), f64x2.mul(high(rest), high(rest))))
     x += 16
     h += 16
   }
@@ -157,6 +180,7 @@ export function hqqRows(
       let scale = startScale
       let zero = startZero
       let best = lossAt(scratch, scratchH, n, scale, zero, top)
+      const limit = most < Infinity ? most * squaresAt(scratch, scratchH, n, scale, zero, top) : Infinity
       const from = max<f32>(0, startZero - <f32>reach)
       const to = min<f32>(top, startZero + <f32>reach)
       for (let z = from; z <= to; z++) {
@@ -168,7 +192,7 @@ export function hqqRows(
           const next = storedScale(<f32>(sumXU / sumUU), half)
           if (next == current && round > 0) break
           const loss = lossAt(scratch, scratchH, n, next, z, top)
-          if (loss < best) {
+          if (loss < best && (limit == Infinity || squaresAt(scratch, scratchH, n, next, z, top) <= limit)) {
             best = loss
             scale = next
             zero = z
