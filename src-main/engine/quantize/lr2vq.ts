@@ -41,7 +41,7 @@ const params = z.object({
 export const lr2vq = defineQuantizer({
   id: 'lr2vq',
   title: 'Low-rank codebook',
-  summary: 'Replaces runs of weights by the nearest of a few learned ones; made for 2 bits and fewer.',
+  summary: 'Replaces runs of weights by the nearest of a few learned ones; made for 2 bits and fewer, offered to 4.',
   cite: 'Zhu, Zhou and Zhao 2022, Learning Low-Rank Representations for Model Compression',
   formula: 'w[block] ~ s C[code] L;  C [k, d], L [d, m];  log2(k) / m bits a weight',
   cost: 'O(rounds x weights x (inputs + k))',

@@ -11,7 +11,7 @@ export const codeBits = ({ k }: Pick<BookShape, 'k'>): number => Math.ceil(Math.
 export const bookBytes = ({ k, m, d }: BookShape): number => k * d + d * m * 4
 
 // Longer sub-vectors first: they round better, and their book weighs more.
-export const offeredWidths = [1, 1.5, 2] as const
+export const offeredWidths = [1, 1.5, 2, 3, 4] as const
 const shapes: Record<(typeof offeredWidths)[number], BookShape[]> = {
   1: [
     { k: 256, m: 8, d: 6 },
@@ -27,6 +27,14 @@ const shapes: Record<(typeof offeredWidths)[number], BookShape[]> = {
     { k: 256, m: 4, d: 4 },
     { k: 64, m: 3, d: 3 },
     { k: 16, m: 2, d: 2 },
+  ],
+  3: [
+    { k: 64, m: 2, d: 2 },
+    { k: 8, m: 1, d: 1 },
+  ],
+  4: [
+    { k: 256, m: 2, d: 2 },
+    { k: 16, m: 1, d: 1 },
   ],
 }
 

@@ -5,10 +5,10 @@ import { lr2vqCoding } from '../../../../src-main/engine/quantize/codings/lr2vq.
 import { dequantize, dequantizeRows, weightError } from '../../../../src-main/engine/quantize/dequantize.ts'
 import { lr2vq } from '../../../../src-main/engine/quantize/lr2vq.ts'
 import { fitBook, firstBook, lifted, nearestCodes } from '../../../../src-main/engine/quantize/lr2vq/fit.ts'
-import { shapeFor, bookBytes } from '../../../../src-main/engine/quantize/lr2vq/shape.ts'
+import { bookBytes, offeredWidths, shapeFor } from '../../../../src-main/engine/quantize/lr2vq/shape.ts'
 import { rowsOf } from '../../../../src-main/engine/quantize/rows.ts'
 import { rtn } from '../../../../src-main/engine/quantize/rtn.ts'
-import type { WeightMatrix } from '../../../../src-main/engine/quantize/types.ts'
+import type { CompressedMatrix, WeightMatrix } from '../../../../src-main/engine/quantize/types.ts'
 import { gaussianMatrix } from '../../kernels/random.ts'
 import { sampleHessian } from './hessian.ts'
 
@@ -39,6 +39,20 @@ test('less output error than rounding at the same bits; more words and more roun
   expect(errors[2]).toBeLessThan(errors[1] ?? 0)
   expect(errors[0]).toBeLessThan(0.5 * rounded)
 })
+
+test.each(offeredWidths)(
+  '%f bits with the book that is offered: less output error than the next wider grid of rows',
+  async (bits) => {
+    const matrix = gaussianMatrix(96, 144, 21)
+    const hessian = await sampleHessian(144, 22)
+    const shape = shapeFor(bits, matrix.rows * matrix.cols)
+    const q = await make(matrix, { ...shape, rounds: 1 }, { hessians: [hessian] })
+    const grid = { bits: Math.max(2, Math.ceil(bits)), granularity: 'channel', groupSize: 64, symmetric: true, search: 'mse' } as const // prettier-ignore
+    const rounded = await rtn.apply(rowsOf(matrix), grid, { layer: 'test' })
+    const error = async (made: CompressedMatrix) => (await outputError(rowsOf(matrix), made, hessian)).relative
+    expect(await error(q)).toBeLessThan((await error(rounded)) * (bits < 2 ? 1.2 : 0.7))
+  },
+)
 
 test('fewer dimensions: smaller, and no better', async () => {
   const matrix = gaussianMatrix(64, 144, 3)
@@ -85,7 +99,7 @@ test('the size is what the plan says; options fit their layer', async () => {
     expect(lr2vqCoding.fault(q)).toBeNull()
     expect(dequantizeRows(q, 5, 24)).toEqual(dequantize(q).data.slice(250)) // from within a byte
   }
-  for (const bits of [1, 1.5, 2] as const)
+  for (const bits of offeredWidths)
     for (const weights of [500, 5000, 50_000, 1e7]) {
       const { k, m } = shapeFor(bits, weights)
       expect(Math.log2(k) / m).toBeCloseTo(bits, 0)
