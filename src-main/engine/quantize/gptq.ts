@@ -3,7 +3,7 @@
 //   U^T U = (H + damping mean(diag H) I)^-1    e_i = (w_i - q_i) / U_ii    w_j -= e_i U_ij for j > i
 //   grids: least sum h (w - s (q - z))^2 with h = diag H, on the weights as fed back when the loop reaches the group, or
 //   before the loop (static groups, activation order, groups of more than 256)
-//   ridge: H + min(cols / rows of calibration, 0.3) mean(diag H) I in its place, before all else (kernels/linear/ridge.ts)
+//   ridge: H + min(cols / rows of calibration, 1) mean(diag H) I in its place, before all else (kernels/linear/ridge.ts)
 //   sweeps: q_i <- nearest(q_i + ((W - Q) H)_i / H_ii), and s += u g / (u H u) for each group: coordinate descent
 //   (Zhang et al. 2024, "COMQ"; Chee et al. 2023, "QuIP", greedy updates)
 // Cost O(rows cols^2 (1 + sweeps) + cols^3) time, a slab of rows and three Hessians in memory.

@@ -15,7 +15,9 @@ export const gridWithFeedback = {
   ridge: z
     .boolean()
     .default(true)
-    .describe('Where calibration rows are few, add up to 0.3 of the mean input energy before anything is chosen'),
+    .describe(
+      'Where calibration rows are few, add inputs / rows of the mean input energy, at most all of it, before anything is chosen',
+    ),
   actOrder: z
     .boolean()
     .default(true)
