@@ -159,7 +159,7 @@ function legendOf(
 
 /** Colours of light and dark surroundings. */
 const svgStyle = `svg{--ink:#191c1f;--soft:#5a6168;--paper:#fff;--line:#e6e6e1;--accent:#0a6c6e;--measured:#aa4b13;--flat:#6b6f8f;--c1:#4a55b5;--c2:#a3317f;--c3:#826400;--c4:#3f7a24}
-@media(prefers-color-scheme:dark){svg{--ink:#eceef0;--soft:#a3aab1;--paper:#1a1d20;--line:#2c3035;--accent:#4fc4be;--measured:#f2a066;--flat:#a2a7cc;--c1:#9aa5f7;--c2:#ec8fcb;--c3:#dfbb4c;--c4:#86cb70}}
+@media screen and (prefers-color-scheme:dark){svg{--ink:#eceef0;--soft:#a3aab1;--paper:#1a1d20;--line:#2c3035;--accent:#4fc4be;--measured:#f2a066;--flat:#a2a7cc;--c1:#9aa5f7;--c2:#ec8fcb;--c3:#dfbb4c;--c4:#86cb70}}
 text{font-family:Inter,'Segoe UI',system-ui,sans-serif}.title{font-size:16px;font-weight:650;fill:var(--ink)}.label{font-size:12px;fill:var(--soft)}.paper{fill:var(--paper)}.grid{stroke:var(--line)}
 .band{fill:var(--accent);opacity:.13}.curve{fill:none;stroke:var(--accent);stroke-width:2.2}.uniform-curve{fill:none;stroke:var(--flat);stroke-width:1.5;stroke-dasharray:5 4}
 .lever{fill:none;stroke-width:1.2}.lever.bits{stroke:var(--c1)}.lever.sparsity{stroke:var(--c2)}.lever.rank{stroke:var(--c3)}.lever.depth{stroke:var(--c4)}
