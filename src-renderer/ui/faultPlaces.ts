@@ -20,7 +20,9 @@ interface Totals {
 }
 /** The plans that come nearest to what was asked, one for each bound that could give way. */
 function nearestWords(nearest: object): string {
-  const plans = Object.values(nearest).filter((plan): plan is Totals => typeof plan === 'object' && plan !== null)
+  const isPlan = (plan: unknown): plan is Totals =>
+    typeof plan === 'object' && plan !== null && 'bytes' in plan && 'loss' in plan
+  const plans = Object.values(nearest).filter(isPlan)
   return plans
     .map(({ bytes, loss, seconds }) =>
       [
