@@ -6,6 +6,7 @@ import { inspectCheckpoint } from './checkpoint.ts'
 import { compressUnits } from './compress-units.ts'
 import type { AppContext } from './context.ts'
 import { evaluateUnit, original } from './evaluate-units.ts'
+import { runningUnits } from './running-unit.ts'
 import { requireData, type Subject, subjectOf } from './projects.ts'
 import { requireVariant } from './variant.ts'
 import { startJob, verifiedSubject } from './work.ts'
@@ -55,7 +56,8 @@ export const prepareEvaluate =
         against === null
           ? baseline
           : evaluateUnit(context, project, { ...common, candidate: original(subject), against })
-      return { units: [unit], finish: () => unit.id }
+      const running = runningUnits(context, project, { ...common, candidate: original(subject) })
+      return { units: [unit, ...(against === null ? running : [])], finish: () => unit.id }
     }
     const { variant, recipe } = requireVariant(project, args.variant)
     // Layers whose artifact was lost are made again; normally all are done.
@@ -65,5 +67,8 @@ export const prepareEvaluate =
     })
     const candidate = { variant: { id: variant.id, recipe }, bytes: variant.bytes, name: variant.name }
     const unit = evaluateUnit(context, project, { ...common, candidate, against })
-    return { units: [...layers, baseline, unit], finish: () => unit.id }
+    const running = [original(subject), candidate].flatMap((each) =>
+      runningUnits(context, project, { ...common, candidate: each }),
+    )
+    return { units: [...layers, baseline, unit, ...(against === null ? running : [])], finish: () => unit.id }
   }

@@ -19,13 +19,27 @@ const words = (bytes: number): string =>
   bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.max(1, Math.round(bytes / 1e6))} MB`
 
 /** Positions that one batch takes through the network: tokens, or places of the largest feature map. */
-function positionsOf({ summary }: NonNullable<Subject['dataSet']>): number {
-  if (summary.kind === 'text') return 8 * Number(/\d+/.exec(summary.unit)?.[0] ?? 256)
+function positionsOf(dataSet: NonNullable<Subject['dataSet']>): number {
+  const { summary } = dataSet
+  const samples = samplesPerBatch(dataSet)
+  if (summary.kind === 'text') return samples * Number(/\d+/.exec(summary.unit)?.[0] ?? 256)
   const [width = 32, height = width] = (/(\d+)\s*[x×]\s*(\d+)/.exec(Object.values(summary.details).join(' ')) ?? [])
     .slice(1)
     .map(Number)
-  return 64 * width * height
+  return samples * width * height
 }
+
+/** Positions and bytes that the widest layer's input and output take for one sample; null without data. */
+export function sampleActivations({ dataSet, checkpoint: { summary } }: Subject): {
+  positions: number
+  bytes: number
+} | null {
+  if (!dataSet || summary.task === 'none') return null
+  const positions = positionsOf(dataSet) / samplesPerBatch(dataSet)
+  return { positions, bytes: 4 * positions * widthOf(summary) }
+}
+
+const samplesPerBatch = ({ summary }: NonNullable<Subject['dataSet']>): number => (summary.kind === 'text' ? 8 : 64)
 
 /** Numbers a layer's input and output take at one position. */
 function widthOf({ layers, task }: CheckpointSummary): number {

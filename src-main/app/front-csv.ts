@@ -7,6 +7,9 @@ const cell = (value: string | number | null): string => {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
+/** Of the exported file: seconds of one sample and bytes at the peak, as it was run here, then as predicted. */
+const costs = ['fileSeconds', 'memory', 'predictedMemory', 'predictedSeconds'] as const
+
 /** Everything drawn, one row a point; `source` keeps measured, predicted and imported apart. RFC 4180, read back by
  *  front-file.ts. */
 export function frontCsv(front: Front): string {
@@ -17,7 +20,8 @@ export function frontCsv(front: Front): string {
       ...front.imported.flatMap(({ points }) => points.flatMap((point) => Object.keys(point.metrics))),
     ]),
   ]
-  const head = ['source', 'label', 'kind', 'bytes', 'bits', 'predictedLoss', 'format', 'seconds']
+  const head = ['source', 'label', 'kind', 'bytes', 'bits', 'predictedLoss', 'format', 'seconds', ...costs]
+  const none = costs.map(() => null)
   const columns = metrics.flatMap((name) => [name, `${name}Low`, `${name}High`])
   const judged = (found: Front['measured'][number]['metrics']): (number | null)[] =>
     metrics.flatMap((name) => {
@@ -29,18 +33,23 @@ export function frontCsv(front: Front): string {
       name === 'klDivergence' ? [point.loss, point.lossLow, point.lossHigh] : [null, null, null],
     )
   const predicted = (source: string, kind: string, points: Front['predicted']): (string | number | null)[][] =>
-    points.map((point) => [source, '', kind, point.bytes, point.averageBits, point.loss, null, null, ...guessed(point)])
+    points.map((point) => [
+      ...[source, '', kind, point.bytes, point.averageBits, point.loss, null, null],
+      ...[null, null, point.predictedMemory, point.predictedSeconds],
+      ...guessed(point),
+    ])
   const rows: (string | number | null)[][] = [
     [...head, ...columns],
     ...front.measured.map((point) => [
       ...['measured', point.label, point.kind],
       ...[point.bytes, point.averageBits, point.predictedLoss, point.format, point.seconds],
+      ...[point.fileSeconds, point.memory, point.predictedMemory, point.predictedSeconds],
       ...judged(point.metrics),
     ]),
     ...front.imported.flatMap(({ title, points }) =>
       points.map((point) => [
         ...[title, point.label, point.kind],
-        ...[point.bytes, point.averageBits, null, null, null],
+        ...[point.bytes, point.averageBits, null, null, null, ...none],
         ...judged(point.metrics),
       ]),
     ),

@@ -9,8 +9,10 @@ import { snapshotOf } from './snapshot.ts'
 
 const types = { svg: 'image/svg+xml', csv: 'text/csv', html: 'text/html' } as const
 
+const against = { size: 'size', bits: 'bits a weight', latency: 'time', memory: 'peak memory' } as const
+
 export const frontExportHandlers = (context: AppContext): Pick<Handlers, 'front.export'> => ({
-  'front.export': async ({ project, as }) => {
+  'front.export': async ({ project, as, x }) => {
     const open = context.projects.get(project)
     const front = frontOf(open, await planModel(context, open))
     const { name } = snapshotOf(open).checkpoint
@@ -18,8 +20,8 @@ export const frontExportHandlers = (context: AppContext): Pick<Handlers, 'front.
       as === 'csv'
         ? frontCsv(front)
         : as === 'svg'
-          ? frontSvg(front, `${name}: KL divergence against size`)
-          : frontPage(snapshotOf(open), front)
+          ? frontSvg(front, `${name}: KL divergence against ${against[x]}`, x)
+          : frontPage(snapshotOf(open), front, x)
     // What a file system may not take becomes a dash.
     return { name: `${name.replace(/[^\p{L}\p{N}._-]+/gu, '-')}-front.${as}`, type: types[as], text }
   },

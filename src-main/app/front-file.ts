@@ -66,6 +66,7 @@ function readJson(file: string, text: string): FrontFile {
 /** Names in a point that are no metrics. */
 const layout = new Set([
   ...['label', 'bytes', 'bits', 'averageBits', 'kind', 'variant', 'format', 'pinned', 'seconds', 'memory'],
+  ...['fileSeconds', 'predictedMemory', 'predictedSeconds'],
   ...['loss', 'lossLow', 'lossHigh', 'predictedLoss'],
 ])
 

@@ -1,3 +1,4 @@
+import type { FrontAxis } from '../../src-preload/contract/front-axis.ts'
 import type { Project } from '../../src-preload/contract/project.ts'
 import type { Evaluation, Front, MeasuredPoint, Metric } from '../../src-preload/contract/results.ts'
 import { isDominated } from './front-dominance.ts'
@@ -23,6 +24,9 @@ const metricCell = (name: string, metric: Metric | undefined): string => {
   return `<td>${formatMetric(name, metric.value)}${interval}</td>`
 }
 
+const costCells = ({ memory, predictedMemory, fileSeconds }: MeasuredPoint): string =>
+  `<td>${memory === null ? 'not measured' : formatBytes(memory)}${predictedMemory === null ? '' : `<small>predicted ${formatBytes(predictedMemory)}</small>`}</td><td>${fileSeconds === null ? 'not measured' : `${(1000 * fileSeconds).toPrecision(3)} ms`}</td>`
+
 const newest = ({ evaluations }: Project, variant: string | null): Evaluation | undefined =>
   evaluations.findLast((one) => one.variant === variant && one.part === 'evaluate' && one.against === undefined)
 
@@ -34,7 +38,7 @@ function provenance(project: Project, point: MeasuredPoint): string {
 }
 
 /** One self-contained page: the chart, its tables and where each number comes from. Loads nothing. */
-export function frontPage(project: Project, front: Front): string {
+export function frontPage(project: Project, front: Front, axis: FrontAxis = 'size'): string {
   const { checkpoint, data } = project
   const names = [...new Set(front.measured.flatMap((point) => Object.keys(point.metrics)))].filter(
     (name) => name !== 'klDivergence',
@@ -44,7 +48,7 @@ export function frontPage(project: Project, front: Front): string {
     .sort((a, b) => b.bytes - a.bytes)
     .map(
       (point) =>
-        `<tr${point.kind !== 'original' && isDominated(point, judged) ? ' class="faded"' : ''}><td>${escapeText(point.label)}<small>${escapeText(provenance(project, point))}</small></td><td>${formatBytes(point.bytes)}</td><td>${point.averageBits.toFixed(2)}</td>${
+        `<tr${point.kind !== 'original' && isDominated(point, judged) ? ' class="faded"' : ''}><td>${escapeText(point.label)}<small>${escapeText(provenance(project, point))}</small></td><td>${formatBytes(point.bytes)}</td><td>${point.averageBits.toFixed(2)}</td>${costCells(point)}${
           point.kind === 'original'
             ? '<td>0<small>by definition</small></td>'
             : metricCell('klDivergence', { value: point.loss, low: point.lossLow, high: point.lossHigh })
@@ -54,8 +58,8 @@ export function frontPage(project: Project, front: Front): string {
   const predicted = front.predicted
     .filter((_, i) => i % every === 0)
     .map(
-      ({ bytes, averageBits, loss, lossLow, lossHigh }) =>
-        `<tr><td>${formatBytes(bytes)}</td><td>${averageBits.toFixed(2)}</td>${metricCell('klDivergence', { value: loss, low: lossLow, high: lossHigh })}</tr>`,
+      ({ bytes, averageBits, predictedMemory, loss, lossLow, lossHigh }) =>
+        `<tr><td>${formatBytes(bytes)}</td><td>${averageBits.toFixed(2)}</td><td>${predictedMemory === null ? '–' : formatBytes(predictedMemory)}</td>${metricCell('klDivergence', { value: loss, low: lossLow, high: lossHigh })}</tr>`,
     )
   const imported = front.imported.map(
     ({ title, from, points, notices }) =>
@@ -87,17 +91,19 @@ export function frontPage(project: Project, front: Front): string {
         : `times ${factor.toPrecision(3)}, from ${points} measured variants${spearman === null ? '' : `; they are ranked with Spearman ${spearman.toFixed(3)}`}`,
     ],
     ['Bytes', `of the exported file, in the format "${project.format ?? ''}"`],
+    ['Peak memory', front.memorySource],
+    ['Time', 'of one sample (an image, a token) in the exported file, run by itself on the CPU'],
     ['Intervals', '95 %: of measurements from the spread over samples, of predictions from their errors so far'],
   ]
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeText(checkpoint.name)} · front</title><style>${STYLE}</style></head><body>
 <h1>${escapeText(checkpoint.name)}: accuracy against size</h1>
 <p>Line and band: predicted. Dots with bars: measured; faded ones are beaten in both size and loss by another.</p>
-<figure>${frontSvg(front, checkpoint.name).replace(/ xmlns="[^"]*"/, '')}</figure>
+<figure>${frontSvg(front, checkpoint.name, axis).replace(/ xmlns="[^"]*"/, '')}</figure>
 <h2>Measured</h2>
-${table(['variant', 'size', 'bits', 'KL divergence', 'predicted', ...names], measured)}
+${table(['variant', 'size', 'bits', 'peak memory', 'time', 'KL divergence', 'predicted', ...names], measured)}
 ${imported.join('\n')}
 <h2>Predicted</h2>
-${table(['size', 'bits', 'KL divergence'], predicted)}
+${table(['size', 'bits', 'peak memory', 'KL divergence'], predicted)}
 <h2>Where the numbers come from</h2>
 <dl>${facts.map(([name, words]) => `<dt>${escapeText(name)}</dt><dd>${escapeText(words)}</dd>`).join('')}</dl>
 </body></html>

@@ -11,35 +11,45 @@ import { curve } from '../engine/allocate/knapsack.ts'
 import { listEvaluationsOn } from '../store/evaluations.ts'
 import { listVariants } from '../store/variants.ts'
 import { importedFronts } from './front-import.ts'
+import { type MemoryModel, memoryModel } from './front-memory.ts'
 import { type PlanLayer, type PlanModel, total, type Total, uniformChoice } from './plan-model.ts'
 import type { OpenProject } from './projects.ts'
+import { readRunning } from './running-unit.ts'
 
 /** More points than a chart can show differently. */
 const maximumPoints = 200
 
+interface Predictors {
+  calibration: PlanModel['calibration']
+  memory: MemoryModel
+}
+
 /** A plan's sums as a point, its loss calibrated. */
 export function pointOf(
-  { calibration }: Pick<PlanModel, 'calibration'>,
-  sums: Pick<Total, 'bytes' | 'averageBits' | 'loss' | 'standardError'>,
+  { calibration, memory }: Predictors,
+  sums: Pick<Total, 'bytes' | 'averageBits' | 'loss' | 'standardError' | 'seconds'>,
 ): FrontPoint {
   const { loss, low, high } = calibration.predict(sums.loss, sums.standardError)
-  return { bytes: sums.bytes, averageBits: sums.averageBits, loss, lossLow: low, lossHigh: high }
+  return {
+    ...{ bytes: sums.bytes, averageBits: sums.averageBits, loss, lossLow: low, lossHigh: high },
+    predictedMemory: memory.of(sums.bytes),
+    predictedSeconds: sums.seconds,
+  }
 }
 
 /** The lower convex hull of size against predicted loss, thinned for drawing: from the smallest choice, one layer at a time
  *  gets the option that saves most loss per byte. With blocks left out where that is less loss at the same bytes. */
-export const predictedCurve = (model: PlanModel): FrontPoint[] =>
-  envelope([model, ...model.shorter].flatMap((each) => hullOf(each, model)))
+export const predictedCurve = (model: PlanModel, memory: MemoryModel): FrontPoint[] =>
+  envelope([model, ...model.shorter].flatMap((each) => hullOf(each, { calibration: model.calibration, memory })))
 
-function hullOf(model: PlanModel, { calibration }: PlanModel): FrontPoint[] {
+function hullOf(model: PlanModel, predictors: Predictors): FrontPoint[] {
   const { layer, option } = curve(model.layers)
   const choice = smallestChoice(model)
   const every = Math.max(1, Math.ceil((layer.length + 1) / maximumPoints))
-  const points = [pointOf({ calibration }, total(model, choice))]
+  const points = [pointOf(predictors, total(model, choice))]
   for (let step = 0; step < layer.length; step += 1) {
     choice[layer[step] ?? 0] = option[step] ?? 0
-    if ((step + 1) % every === 0 || step === layer.length - 1)
-      points.push(pointOf({ calibration }, total(model, choice)))
+    if ((step + 1) % every === 0 || step === layer.length - 1) points.push(pointOf(predictors, total(model, choice)))
   }
   return points
 }
@@ -81,10 +91,13 @@ export function leversOf(option: Option, keptBits: number): Set<Lever> {
 }
 
 /** What each lever does alone, where more than bits can be spent; a layer that it does not reach stays as it is. */
-export function leverCurves(model: PlanModel): Front['curves'] {
+export function leverCurves(model: PlanModel, memory: MemoryModel): Front['curves'] {
+  const predictors = { calibration: model.calibration, memory }
   const curves = levers.flatMap((lever) => {
     const models = lever === 'depth' ? [model, ...model.shorter] : [model]
-    const points = envelope(models.flatMap((each) => hullOf({ ...each, layers: each.layers.map(only(lever)) }, model)))
+    const points = envelope(
+      models.flatMap((each) => hullOf({ ...each, layers: each.layers.map(only(lever)) }, predictors)),
+    )
     return points.length > 1 ? [{ lever, points }] : []
   })
   return curves.some(({ lever }) => lever !== 'bits') ? curves : []
@@ -115,6 +128,13 @@ const only =
 /** The newest measurement of the original and of each variant on the project's data. */
 export function measuredDots(project: OpenProject, model: PlanModel): MeasuredPoint[] {
   const { subject } = model
+  const memory = memoryModel(project, model)
+  const files = new Map<string, ReturnType<typeof readRunning>>()
+  const fileOf = (variant: string | null, format: string) => {
+    const known = files.get(format) ?? readRunning(project, subject, format)
+    files.set(format, known)
+    return known.get(variant) ?? null
+  }
   if (subject.data === '') return []
   const variants = new Map(listVariants(project.store.read).map((variant) => [variant.id, variant]))
   const dots = new Map<string, MeasuredPoint>()
@@ -125,6 +145,7 @@ export function measuredDots(project: OpenProject, model: PlanModel): MeasuredPo
     if (variant === undefined) continue
     const loss = variant === null ? { value: 0, low: 0, high: 0 } : metrics.klDivergence
     if (!loss) continue
+    const file = fileOf(id, variant?.format ?? model.format)
     dots.set(id ?? '', {
       variant: id,
       format: variant?.format ?? null,
@@ -139,7 +160,11 @@ export function measuredDots(project: OpenProject, model: PlanModel): MeasuredPo
       metrics,
       pinned: variant?.pinned ?? false,
       seconds: samplesPerSecond > 0 ? 1 / samplesPerSecond : null,
-      memory: null,
+      fileSeconds: file?.seconds ?? null,
+      memory: file?.peakBytes ?? null,
+      // Another format's files are another matter; the original is no file of any.
+      predictedMemory: variant?.format === model.format ? memory.of(variant.bytes) : null,
+      predictedSeconds: null,
     })
   }
   return [...dots.values()]
@@ -156,13 +181,16 @@ function storedBits(model: PlanModel): number {
 export function frontOf(project: OpenProject, model: PlanModel): Front {
   const { factor, spearman, points } = model.calibration
   const widths = model.widths.filter((width) => width < 32)
+  const memory = memoryModel(project, model)
+  const predictors = { calibration: model.calibration, memory }
   return {
-    predicted: predictedCurve(model),
+    predicted: predictedCurve(model, memory),
     measured: measuredDots(project, model),
-    uniform: widths.map((width) => pointOf(model, total(model, uniformChoice(model, width)))),
-    curves: leverCurves(model),
+    uniform: widths.map((width) => pointOf(predictors, total(model, uniformChoice(model, width)))),
+    curves: leverCurves(model, memory),
     imported: importedFronts(project, model.subject),
     calibration: { factor, spearman, points },
     source: model.source,
+    memorySource: memory.source,
   }
 }

@@ -3,6 +3,7 @@ import { noConstraints, type Recipe } from '../../src-preload/contract/plan.ts'
 import type { FrontPoint, Suggestion } from '../../src-preload/contract/results.ts'
 import { listVariants } from '../store/variants.ts'
 import type { AppContext } from './context.ts'
+import { memoryModel } from './front-memory.ts'
 import { measuredDots, predictedCurve } from './front-points.ts'
 import { planHandlers } from './plan.ts'
 import { planModel } from './plan-model.ts'
@@ -86,7 +87,7 @@ export const frontSuggestHandlers = (context: AppContext): Pick<Handlers, 'front
   'front.suggest': async ({ project, points: count, minutes }): Promise<Suggestion> => {
     const open = context.projects.get(project)
     const model = await planModel(context, open)
-    const whole = predictedCurve(model)
+    const whole = predictedCurve(model, memoryModel(open, model))
     const narrow = whole.filter(({ averageBits }) => averageBits <= widestWorthBits)
     const ofFormat = new Set(
       listVariants(open.store.read).flatMap(({ id, format }) => (format === model.format ? [id] : [])),

@@ -1,8 +1,9 @@
+import { axisRule, type Costs, type FrontAxis } from '../../src-preload/contract/front-axis.ts'
 import type { Front, FrontPoint, ImportedPoint, Lever, MeasuredPoint } from '../../src-preload/contract/results.ts'
 import { isDominated } from './front-dominance.ts'
 import { formatBytes, formatMetric } from './words.ts'
 
-// The front as a picture that needs no browser: size of the file against KL divergence, both logarithmic.
+// The front as a picture that needs no browser: KL divergence against size or another axis, both logarithmic.
 
 const WIDTH = 960
 const HEIGHT = 560
@@ -43,31 +44,51 @@ const leverWords: Record<Lever, string> = {
 }
 const importedLoss = ({ metrics }: ImportedPoint): number | null => metrics.klDivergence?.value ?? null
 
+/** Ticks and tips of an axis. */
+const writers: Record<FrontAxis, (value: number) => string> = {
+  size: formatBytes,
+  memory: formatBytes,
+  bits: (value) => `${value.toFixed(2)} bits`,
+  latency: (value) => `${(1000 * value).toPrecision(3)} ms`,
+}
+
 /** `title` is written above the chart. */
-export function frontSvg(front: Front, title: string): string {
-  const judged = front.measured.filter(({ kind, loss }) => kind !== 'original' && loss > 0)
+export function frontSvg(front: Front, title: string, axis: FrontAxis = 'size'): string {
+  const rule = axisRule(front, axis)
+  const write = writers[axis]
+  const onX = (point: Costs): number => rule.ofPredicted(point) ?? Number.NaN
+  const judged = front.measured.flatMap((point) => {
+    const at = rule.ofMeasured(point)
+    return point.kind !== 'original' && point.loss > 0 && at !== null ? [{ ...point, at }] : []
+  })
+  const placed = judged.map(({ at, loss }) => ({ bytes: at, loss }))
   const imported = front.imported.map((one) => ({
     ...one,
     marks: one.points.flatMap((point) => {
       const loss = importedLoss(point)
-      return loss !== null && loss > 0 ? [{ ...point, loss }] : []
+      const at = axis === 'size' ? point.bytes : axis === 'bits' ? point.averageBits : null
+      return loss !== null && loss > 0 && at !== null ? [{ ...point, loss, at }] : []
     }),
   }))
-  const widest = 1.02 * Math.max(0, ...[...judged, ...front.uniform].map(({ bytes }) => bytes))
-  const inside = (points: readonly FrontPoint[]): FrontPoint[] =>
-    points.filter(({ loss, bytes }) => loss > 0 && (widest === 0 || bytes <= widest))
+  const uniformAt = front.uniform.map(onX).filter(Number.isFinite)
+  const widest = 1.02 * Math.max(0, ...judged.map(({ at }) => at), ...uniformAt)
+  const inside = (points: readonly FrontPoint[]): (FrontPoint & { at: number })[] =>
+    points
+      .map((point) => ({ ...point, at: onX(point) }))
+      .filter(({ loss, at }) => loss > 0 && Number.isFinite(at) && (widest === 0 || at <= widest))
+      .sort((a, b) => a.at - b.at)
   const predicted = inside(front.predicted)
   const uniform = inside(front.uniform)
   const curves = front.curves.map(({ lever, points }) => ({ lever, points: inside(points) }))
   const all = [...predicted, ...uniform, ...judged, ...imported.flatMap(({ marks }) => marks)]
-  const open = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="KL divergence against size of the exported file">`
+  const open = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="KL divergence against: ${escapeText(rule.title)}">`
   const heading = `<text class="title" x="${EDGE.left - 60}" y="26">${escapeText(title)}</text>`
   const paper = `<style>${svgStyle}</style><rect class="paper" width="${WIDTH}" height="${HEIGHT}"/>${heading}`
   if (all.length === 0)
     return `${open}${paper}<text class="label" x="${WIDTH / 2}" y="${HEIGHT / 2}" text-anchor="middle">Nothing is predicted or measured yet.</text></svg>`
 
   const x = scale(
-    all.map(({ bytes }) => bytes),
+    all.map(({ at }) => at),
     EDGE.left,
     WIDTH - EDGE.right,
   )
@@ -76,24 +97,24 @@ export function frontSvg(front: Front, title: string): string {
     HEIGHT - EDGE.bottom,
     EDGE.top,
   )
-  const place = ({ bytes, loss }: Pick<FrontPoint, 'bytes' | 'loss'>): string => `${x.at(bytes)},${y.at(loss)}`
-  const line = (points: readonly FrontPoint[], name: string): string =>
+  const place = ({ at, loss }: { at: number; loss: number }): string => `${x.at(at)},${y.at(loss)}`
+  const line = (points: readonly { at: number; loss: number }[], name: string): string =>
     points.length > 1 ? `<polyline class="${name}" points="${points.map(place).join(' ')}"/>` : ''
   const band = [
     ...predicted.map((point) => place({ ...point, loss: point.lossHigh })),
     ...[...predicted].reverse().map((point) => place({ ...point, loss: point.lossLow })),
   ]
-  const dot = (point: MeasuredPoint): string => {
-    const [cx, cy] = [x.at(point.bytes), y.at(point.loss)]
-    const faded = isDominated(point, judged) ? ' faded' : ''
+  const dot = (point: MeasuredPoint & { at: number }): string => {
+    const [cx, cy] = [x.at(point.at), y.at(point.loss)]
+    const faded = isDominated({ bytes: point.at, loss: point.loss }, placed) ? ' faded' : ''
     const mark =
       point.kind === 'uniform'
         ? `<path class="uniform${faded}" d="M${cx} ${cy - 6.5}l6.5 6.5-6.5 6.5-6.5-6.5z">${tip(point)}</path>`
         : `<circle class="planned${faded}" r="5.5" cx="${cx}" cy="${cy}">${tip(point)}</circle>`
     return `<line class="bar ${point.kind}${faded}" x1="${cx}" x2="${cx}" y1="${y.at(point.lossLow)}" y2="${y.at(point.lossHigh)}"/>${mark}`
   }
-  const square = (point: ImportedPoint & { loss: number }, n: number): string =>
-    `<rect class="imported i${n % 4}" x="${x.at(point.bytes) - 4.5}" y="${y.at(point.loss) - 4.5}" width="9" height="9"><title>${escapeText(`${point.label}\n${formatBytes(point.bytes)}\nKL divergence ${formatMetric('klDivergence', point.loss)}`)}</title></rect>`
+  const square = (point: ImportedPoint & { loss: number; at: number }, n: number): string =>
+    `<rect class="imported i${n % 4}" x="${x.at(point.at) - 4.5}" y="${y.at(point.loss) - 4.5}" width="9" height="9"><title>${escapeText(`${point.label}\n${formatBytes(point.bytes)}\nKL divergence ${formatMetric('klDivergence', point.loss)}`)}</title></rect>`
   const legend = legendOf(front, { hasPredicted: predicted.length > 0, hasUniform: uniform.length > 0, judged })
   return [
     open,
@@ -101,7 +122,7 @@ export function frontSvg(front: Front, title: string): string {
     legend,
     ...x.ticks.map(
       (tick) =>
-        `<line class="grid" x1="${x.at(tick)}" x2="${x.at(tick)}" y1="${EDGE.top}" y2="${HEIGHT - EDGE.bottom}"/><text class="label" x="${x.at(tick)}" y="${HEIGHT - EDGE.bottom + 20}" text-anchor="middle">${trimmed(formatBytes(tick))}</text>`,
+        `<line class="grid" x1="${x.at(tick)}" x2="${x.at(tick)}" y1="${EDGE.top}" y2="${HEIGHT - EDGE.bottom}"/><text class="label" x="${x.at(tick)}" y="${HEIGHT - EDGE.bottom + 20}" text-anchor="middle">${trimmed(write(tick))}</text>`,
     ),
     ...y.ticks.map(
       (tick) =>
@@ -114,7 +135,7 @@ export function frontSvg(front: Front, title: string): string {
     ...imported.flatMap(({ marks }, n) => marks.map((point) => square(point, n))),
     ...judged.filter(({ kind }) => kind === 'uniform').map(dot),
     ...judged.filter(({ kind }) => kind === 'planned').map(dot),
-    `<text class="label" x="${(EDGE.left + WIDTH - EDGE.right) / 2}" y="${HEIGHT - 16}" text-anchor="middle">size of the exported file</text>`,
+    `<text class="label" x="${(EDGE.left + WIDTH - EDGE.right) / 2}" y="${HEIGHT - 16}" text-anchor="middle">${escapeText(rule.title)}</text>`,
     `<text class="label" transform="translate(20 ${(EDGE.top + HEIGHT - EDGE.bottom) / 2}) rotate(-90)" text-anchor="middle">KL divergence to the original, nats</text>`,
     '</svg>',
   ].join('\n')
@@ -127,6 +148,7 @@ const tip = (point: MeasuredPoint): string =>
     [
       point.label,
       formatBytes(point.bytes),
+      ...(point.memory === null ? [] : [`peak memory ${formatBytes(point.memory)}, measured`]),
       ...Object.entries(point.metrics).map(([name, { value }]) => `${name} ${formatMetric(name, value)}`),
     ].join('\n'),
   )}</title>`

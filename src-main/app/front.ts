@@ -5,7 +5,7 @@ import type { Handlers } from '../../src-preload/contract/server.ts'
 import type { Prepare, Unit, Work } from '../jobs/work.ts'
 import { recipeId } from '../store/recipes.ts'
 import type { AppContext } from './context.ts'
-import { evaluateUnit, original } from './evaluate-units.ts'
+import { original } from './evaluate-units.ts'
 import { frontExportHandlers } from './front-export.ts'
 import { frontImportHandlers } from './front-import.ts'
 import { frontOf } from './front-points.ts'
@@ -13,6 +13,7 @@ import { frontSuggestHandlers } from './front-suggest.ts'
 import { planHandlers } from './plan.ts'
 import { planModel } from './plan-model.ts'
 import { canEvaluate, requireData } from './projects.ts'
+import { measureUnits } from './running-unit.ts'
 import { checkRecipe, noteNoEvaluation, variantUnits } from './run.ts'
 import { startJob, verifiedSubject } from './work.ts'
 
@@ -95,8 +96,8 @@ export const prepareFront =
       units.set(unit.key, { ...unit, isDone: async () => time.isOver(at) || (await unit.isDone()) })
     }
     if (data) {
-      const unit = evaluateUnit(context, project, { subject, checkpoint: path, data, candidate: original(subject) })
-      units.set(unit.key, unit)
+      const common = { subject, checkpoint: path, data, candidate: original(subject) }
+      for (const unit of measureUnits(context, project, common)) units.set(unit.key, unit)
     }
     for (const [at, recipe] of recipes.entries()) {
       const model = await checkRecipe(context, project, recipe)
@@ -107,7 +108,7 @@ export const prepareFront =
       for (const unit of made.units) add(unit, at)
       if (!data) continue
       const candidate = { variant: { id: made.id, recipe }, bytes: made.bytes, name: made.name }
-      add(evaluateUnit(context, project, { subject, checkpoint: path, data, candidate }), at)
+      for (const unit of measureUnits(context, project, { subject, checkpoint: path, data, candidate })) add(unit, at)
     }
     const finish = (): null => {
       const left = time.left()

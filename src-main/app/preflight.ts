@@ -7,13 +7,14 @@ import type { Handlers } from '../../src-preload/contract/server.ts'
 import type { Unit, UnitContext } from '../jobs/work.ts'
 import { compressUnits } from './compress-units.ts'
 import type { AppContext } from './context.ts'
-import { evaluateUnit, original } from './evaluate-units.ts'
+import { type Candidate, original } from './evaluate-units.ts'
 import { bytesInWords, memoryOf, type MemoryParts } from './footprint.ts'
 import { paceOf } from './pace.ts'
 import { planHandlers } from './plan.ts'
 import { canEvaluate, checkpointPath, dataReference, type OpenProject, type Subject, subjectOf } from './projects.ts'
 import { isSequential } from './layer-steps.ts'
 import { variantId } from './run.ts'
+import { measureUnits } from './running-unit.ts'
 import { sensitivityUnits } from './sensitivity.ts'
 
 interface Foreseen {
@@ -70,7 +71,7 @@ async function foresee(
       }
     case 'evaluate': {
       const units = data
-        ? [evaluateUnit(context, project, { subject, checkpoint, data, candidate: original(subject) })]
+        ? measureUnits(context, project, { subject, checkpoint, data, candidate: original(subject) })
         : []
       return { ...base, units, memory: { sessions: 2, activations: 2, kept: false } }
     }
@@ -116,14 +117,16 @@ async function foreseeRecipes(
   const notices: string[] = []
   let bytes = 0
   const add = (unit: Unit): void => void (units.has(unit.key) || units.set(unit.key, unit))
-  if (data) add(evaluateUnit(context, project, { subject, checkpoint, data, candidate: original(subject) }))
+  const measure = (candidate: Candidate): void => {
+    if (data) for (const unit of measureUnits(context, project, { subject, checkpoint, data, candidate })) add(unit)
+  }
+  measure(original(subject))
   for (const recipe of recipes) {
     for (const unit of await compressUnits(project, recipe, { subject, checkpoint, run: null, work: asking(context) }))
       add(unit)
     for (const { name, option } of recipe.layers)
       if (option.method !== 'keep') bytes += ((sizes.get(name) ?? 0) * option.bits) / 8
-    const candidate = { variant: { id: variantId(recipe), recipe }, bytes: 0, name: '' }
-    if (data) add(evaluateUnit(context, project, { subject, checkpoint, data, candidate }))
+    measure({ variant: { id: variantId(recipe), recipe }, bytes: 0, name: '' })
   }
   return {
     units: [...units.values()],

@@ -9,7 +9,8 @@ import { finishRun, startRun } from '../store/runs.ts'
 import { readVariant, renameVariant, saveVariant } from '../store/variants.ts'
 import { compressUnits } from './compress-units.ts'
 import type { AppContext } from './context.ts'
-import { evaluateUnit, original } from './evaluate-units.ts'
+import { original } from './evaluate-units.ts'
+import { measureUnits } from './running-unit.ts'
 import { choiceOf, recipeModel, type PlanModel, total } from './plan-model.ts'
 import { canEvaluate, type OpenProject, requireData } from './projects.ts'
 import { isUniform, plainOption } from './solve.ts'
@@ -138,8 +139,8 @@ export const prepareRun =
       const common = { subject, checkpoint: path, data: requireData(project, subject) }
       const variant = { id: made.id, recipe: args.recipe }
       units.push(
-        evaluateUnit(context, project, { ...common, candidate: original(subject) }),
-        evaluateUnit(context, project, { ...common, candidate: { variant, bytes: made.bytes, name: made.name } }),
+        ...measureUnits(context, project, { ...common, candidate: original(subject) }),
+        ...measureUnits(context, project, { ...common, candidate: { variant, bytes: made.bytes, name: made.name } }),
       )
     } else if (args.evaluate) noteNoEvaluation(unitContext)
     return { units, finish: () => made.id }

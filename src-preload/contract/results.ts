@@ -15,6 +15,9 @@ export const evaluationSchema = z.object({
   bytes: z.number(), // of the file that was judged
   seconds: z.number(),
   samplesPerSecond: z.number(),
+  /** Memory that judging took at the peak, over what the process held before anything was opened: weights as floats whatever
+   *  the file holds, the original beside the variant. Absent: was not measured. */
+  peakBytes: z.number().optional(),
   device: z.string(),
   data: z.string(), // fingerprint of the data set and the part used
   part: z.enum(['evaluate', 'calibrate']),
@@ -68,6 +71,8 @@ export const frontPointSchema = z.object({
   loss: z.number(),
   lossLow: z.number(),
   lossHigh: z.number(),
+  predictedMemory: z.number().nullable(), // bytes at the peak while the exported file runs; null: nothing to tell it from
+  predictedSeconds: z.number().nullable(), // of one sample, by operators timed in their exported form; null: not timed
 })
 export const measuredPointSchema = frontPointSchema.extend({
   variant: z.string().nullable(), // null: the original
@@ -77,8 +82,9 @@ export const measuredPointSchema = frontPointSchema.extend({
   predictedLoss: z.number().nullable(),
   metrics: z.record(z.string(), metricSchema),
   pinned: z.boolean(),
-  seconds: z.number().nullable(), // a sample took during the evaluation, on the device that judged it
-  memory: z.number().nullable(), // bytes at the peak; null: was not measured
+  seconds: z.number().nullable(), // a sample took during the evaluation, on the device that judged it, weights as floats
+  fileSeconds: z.number().nullable(), // one sample (an image, a token) took in the exported file on this machine's CPU
+  memory: z.number().nullable(), // bytes at the peak while the exported file was opened and run; null: was not measured
 })
 
 /** What a plan can spend: widths of codes, zeros, rank, blocks. */
@@ -116,6 +122,7 @@ export const frontSchema = z.object({
   imported: z.array(importedFrontSchema),
   calibration: z.object({ factor: z.number(), spearman: z.number().nullable(), points: z.number().int() }), // predicted -> measured
   source: z.string(), // how losses are predicted, in words
+  memorySource: z.string(), // how memory is predicted, and what is measured, in words
 })
 export type Front = z.infer<typeof frontSchema>
 export type MeasuredPoint = z.infer<typeof measuredPointSchema>

@@ -1,14 +1,15 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 import { z } from 'zod'
+import { type FrontAxis, frontAxes } from '../../src-preload/contract/front-axis.ts'
 import { type Lever, levers as allLevers } from '../../src-preload/contract/results.ts'
 
-export const frontXs = ['size', 'bits', 'latency', 'memory'] as const
-export type FrontX = (typeof frontXs)[number]
+export { frontAxes as frontXs }
+export type FrontX = FrontAxis
 
 /** How a project's front is looked at. `null` for a scale: as fits what is shown. */
 const lookSchema = z.object({
-  x: z.enum(frontXs).catch('size'),
+  x: z.enum(frontAxes).catch('size'),
   metric: z.string().catch('klDivergence'),
   isXLog: z.boolean().catch(true),
   isYLog: z.boolean().nullable().catch(null),

@@ -29,15 +29,19 @@ const point = (change: Partial<MeasuredPoint>): MeasuredPoint => ({
   metrics: { top1: { value: 0.77, low: 0.75, high: 0.79 }, [hostile]: { value: 1, low: null, high: null } },
   pinned: false,
   seconds: 0.01,
-  memory: null,
+  fileSeconds: null,
+  memory: 60_000_000,
+  predictedMemory: 61_000_000,
+  predictedSeconds: null,
   ...change,
 })
 
+const unknown = { predictedMemory: null, predictedSeconds: null }
 const kl = { value: 0.03, low: null, high: null }
 const front: Front = {
   predicted: [
-    { bytes: 150_000, averageBits: 6, loss: 0.001, lossLow: 0.0005, lossHigh: 0.002 },
-    { bytes: 50_000, averageBits: 2, loss: 0.5, lossLow: 0.3, lossHigh: 0.8 },
+    { bytes: 150_000, averageBits: 6, loss: 0.001, lossLow: 0.0005, lossHigh: 0.002, ...unknown },
+    { bytes: 50_000, averageBits: 2, loss: 0.5, lossLow: 0.3, lossHigh: 0.8, ...unknown },
   ],
   uniform: [],
   measured: [
@@ -54,6 +58,7 @@ const front: Front = {
   ],
   calibration: { factor: 1.1, spearman: 0.95, points: 2 },
   source: hostile,
+  memorySource: hostile,
 }
 
 /** Every tag of a page, and whether all that are opened are closed. */
@@ -120,6 +125,7 @@ test('nothing measured, no data: still a page', () => {
     imported: [],
     calibration: { factor: 1, spearman: null, points: 0 },
     source: 'weight error only',
+    memorySource: 'unknown',
   }
   const html = frontPage({ ...project, data: null }, empty)
   expect(html).toContain('Nothing is predicted or measured yet.')

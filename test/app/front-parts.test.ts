@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const point = (bytes: number, loss: number, spread = 2): FrontPoint => ({
   ...{ bytes, averageBits: bytes / 1e5, loss },
-  ...{ lossLow: loss / spread, lossHigh: loss * spread },
+  ...{ lossLow: loss / spread, lossHigh: loss * spread, predictedMemory: 2 * bytes, predictedSeconds: null },
 })
 
 test('dominated: not smaller and not less lossy, and worse in one', () => {
@@ -113,14 +113,23 @@ test('what is no front is refused with the file, and what was expected', () => {
 
 test('what is written as CSV is read back', () => {
   const metrics = { klDivergence: { value: 0.02, low: 0.01, high: 0.03 }, top1: { value: 0.9, low: null, high: null } }
-  const common = { format: 'onnx', predictedLoss: 0.02, pinned: false, seconds: 0.1, memory: null, metrics }
+  const common = {
+    format: 'onnx',
+    predictedLoss: 0.02,
+    pinned: false,
+    seconds: 0.1,
+    ...{ fileSeconds: 0.2, memory: 7e5, metrics },
+  }
   const front: Front = {
-    ...{ predicted: [point(3e5, 0.1)], uniform: [], curves: [], imported: [], source: '' },
+    ...{ predicted: [point(3e5, 0.1)], uniform: [], curves: [], imported: [], source: '', memorySource: '' },
     measured: [{ ...point(2e5, 0.02), ...common, variant: 'v', label: '=1+1, "x"', kind: 'uniform' }],
     calibration: { factor: 1, spearman: null, points: 0 },
   }
   const file = join(folder, 'b.csv')
   writeFileSync(file, frontCsv(front))
+  const [head = [], first = []] = csvRows(frontCsv(front))
+  const cellOf = (name: string): string | undefined => first[head.indexOf(name)]
+  expect(['fileSeconds', 'memory', 'predictedMemory', 'predictedSeconds'].map(cellOf)).toEqual(['0.2', '700000', '400000', '']) // prettier-ignore
   const [measured, predicted] = readFrontFile(file, frontCsv(front)).points
   expect(measured).toEqual({ label: `'=1+1, "x"`, bytes: 2e5, averageBits: 2, kind: 'uniform', metrics }) // no formula
   expect(predicted?.metrics.klDivergence?.value).toBe(0.1)

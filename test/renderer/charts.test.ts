@@ -160,7 +160,15 @@ test('the histogram draws every bin and marks only what lies in range', () => {
 })
 
 test('the budget curve shares the slider’s scale and leaves out what lies beyond it', () => {
-  const point = (averageBits: number, loss: number) => ({ averageBits, loss, bytes: 1, lossLow: 0, lossHigh: 0 })
+  const unknown = { predictedMemory: null, predictedSeconds: null }
+  const point = (averageBits: number, loss: number) => ({
+    averageBits,
+    loss,
+    bytes: 1,
+    lossLow: 0,
+    lossHigh: 0,
+    ...unknown,
+  })
   const option = budgetCurveOption(
     {
       predicted: [point(8, 0.001), point(2, 1), point(20, 1e-6)],

@@ -17,6 +17,8 @@ const point = (averageBits: number, loss: number) => ({
   loss,
   lossLow: loss / 2,
   lossHigh: loss * 2,
+  predictedMemory: 5e6 + averageBits * 1e6,
+  predictedSeconds: null,
 })
 const metric = (value: number) => ({ value, low: value - 0.01, high: value + 0.01 })
 const measured = (
@@ -34,6 +36,7 @@ const measured = (
   metrics: { top1: metric(0.9 - loss), ...(variant === null ? {} : { klDivergence: metric(loss) }) },
   pinned: variant === 'b',
   seconds: 0.01 * averageBits,
+  fileSeconds: null,
   memory: null,
 })
 const front: Front = {
@@ -44,6 +47,7 @@ const front: Front = {
   imported: [],
   calibration: { factor: 1, spearman: null, points: 2 },
   source: 'a test',
+  memorySource: 'a test',
 }
 const view = {
   ...{ x: 'size' as const, metric: 'klDivergence', isXLog: true, isYLog: null, levers: ['bits' as const] },
@@ -111,11 +115,33 @@ test('dominated: to the right and worse, or one of them; which way is better dep
   expect(marks.map((one) => dominated(one, marks, 'higher'))).toEqual([false, true, true])
 })
 
-test('over latency only what was measured is drawn, and axes that nobody has a value on are not offered', () => {
+test('over the latency of the evaluation only what was measured is drawn, and axes that nobody has a value on are not offered', () => {
   const data = frontChartData(front, { ...view, x: 'latency' })
   expect(data.predictedCurve).toEqual([])
   expect(data.planned.map((p) => p.x)).toEqual([40]) // milliseconds
-  expect([...knownXs(frontItems(front).measured)]).toEqual(['size', 'bits', 'latency'])
+  expect([...knownXs(front)]).toEqual(['size', 'bits', 'latency', 'memory']) // memory is predicted
+  const unknown = (points: Front['predicted']) => points.map((one) => ({ ...one, predictedMemory: null }))
+  const none = { ...front, predicted: unknown(front.predicted), uniform: unknown(front.uniform) }
+  const judged = front.measured.map((one) => ({ ...one, predictedMemory: null }))
+  expect([...knownXs({ ...none, measured: judged })]).toEqual(['size', 'bits', 'latency'])
+})
+
+test('dots stand where their files were run; where none was, all stand where they are predicted to', () => {
+  const predicted = frontChartData(front, { ...view, x: 'memory' })
+  expect(predicted.planned.map(({ x }) => x)).toEqual([9]) // 5 MB beside 4
+  expect(predicted.uniform.map(({ x }) => x)).toEqual([7])
+  expect(predicted.predictedCurve.map(({ x }) => x)).toEqual([7, 7.1, 9, 13])
+  expect(predicted.x.title).toMatch(/predicted/)
+  const run = front.measured.map((one) => (one.variant === 'b' ? { ...one, memory: 12e6, fileSeconds: 0.002 } : one))
+  const some = frontChartData({ ...front, measured: run }, { ...view, x: 'memory' })
+  expect(some.planned.map(({ x }) => x)).toEqual([12])
+  expect(some.uniform).toEqual([]) // its file was not run: it is not drawn as if it were
+  expect(some.x.title).not.toMatch(/predicted/)
+  // The original alone makes no axis of measured files.
+  const original = front.measured.map((one) => (one.variant === null ? { ...one, memory: 50e6 } : one))
+  expect(frontChartData({ ...front, measured: original }, { ...view, x: 'memory' }).planned).toHaveLength(1)
+  const timed = frontChartData({ ...front, measured: run }, { ...view, x: 'latency' })
+  expect(timed.planned.map(({ x }) => x)).toEqual([2])
 })
 
 test('curves of one lever are drawn where they are switched on; imported points stand where they have the metric', () => {

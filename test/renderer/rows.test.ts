@@ -88,7 +88,8 @@ test('an option says in words where its scales are shared', () => {
 })
 
 test('uniform loss between two widths lies between theirs, on a straight line of logarithms', () => {
-  const point = (bytes: number, loss: number) => ({ bytes, loss, averageBits: 1, lossLow: 0, lossHigh: 0 })
+  const unknown = { predictedMemory: null, predictedSeconds: null }
+  const point = (bytes: number, loss: number) => ({ bytes, loss, averageBits: 1, lossLow: 0, lossHigh: 0, ...unknown })
   const points = [point(300, 0.01), point(100, 1)]
   expect(uniformLossAt(points, 200)?.loss).toBeCloseTo(0.1, 12)
   expect(uniformLossAt(points, 100)?.loss).toBe(1)

@@ -1,4 +1,5 @@
 import type { Client } from '../../../src-preload/contract/client.ts'
+import type { FrontAxis } from '../../../src-preload/contract/front-axis.ts'
 import type { Budget } from '../../../src-preload/contract/plan.ts'
 import type { Front } from '../../../src-preload/contract/results.ts'
 import { formatBytes, formatMetric, formatTable } from '../format.ts'
@@ -14,6 +15,7 @@ interface Options extends CommonOptions {
   uniform: boolean
   suggest?: boolean
   minutes?: number
+  x: FrontAxis
   html?: string
   svg?: string
   csv?: string
@@ -42,7 +44,8 @@ export const front = (model: string, options: Options): Promise<void> =>
     const made = await client.call('front.get', { project })
     for (const as of documents) {
       const file = options[as]
-      if (file !== undefined) writeDocument(file, (await client.call('front.export', { project, as })).text)
+      if (file !== undefined)
+        writeDocument(file, (await client.call('front.export', { project, as, x: options.x })).text)
     }
     const measured = made.measured.map((point) => ({ ...point, metrics: plainMetrics(point.metrics) }))
     print(options, { ...made, measured }, () => frontWords(made))
@@ -64,13 +67,15 @@ export function frontWords(made: Front): string {
   const rows = [...made.measured].sort((a, b) => b.bytes - a.bytes)
   return [
     formatTable(
-      ['variant', 'size', 'bits', 'KL divergence', 'predicted', task ?? 'metric'],
+      ['variant', 'size', 'bits', 'peak memory', 'time', 'KL divergence', 'predicted', task ?? 'metric'],
       rows.map((point) => {
         const metric = task === undefined ? undefined : point.metrics[task]
         return [
           point.label,
           formatBytes(point.bytes),
           point.averageBits.toFixed(2),
+          point.memory === null ? '–' : formatBytes(point.memory),
+          point.fileSeconds === null ? '–' : `${(1000 * point.fileSeconds).toPrecision(3)} ms`,
           formatMetric('klDivergence', point.loss),
           point.predictedLoss === null ? '–' : formatMetric('klDivergence', point.predictedLoss),
           metric && task ? formatMetric(task, metric.value) : '–',
@@ -78,6 +83,7 @@ export function frontWords(made: Front): string {
       }),
     ),
     '',
+    `peak memory: ${made.memorySource}`,
     `predicted against measured: ${made.calibration.points} points` +
       (made.calibration.spearman === null ? '' : `, Spearman ${made.calibration.spearman.toFixed(3)}`),
   ].join('\n')

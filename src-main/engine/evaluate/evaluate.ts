@@ -7,6 +7,7 @@ import { readFloat32 } from '../checkpoint/weights.ts'
 import type { Batch, Dataset } from '../data/types.ts'
 import type { TaskContext } from '../protocol.ts'
 import { deviceTitles } from '../runtime/fallback.ts'
+import { peakMeter } from '../runtime/resident.ts'
 import type { TensorValue } from '../runtime/types.ts'
 import { openBody, type Body } from './body.ts'
 import { outputCache } from './cache.ts'
@@ -190,6 +191,7 @@ export async function evaluateNetwork(args: EvaluateArguments, context: TaskCont
   )
   const batches = Math.ceil(samples / batchSize)
   const known = compared && Array.from({ length: batches }, (_, index) => cache.get(index)).every(Boolean)
+  const meter = peakMeter()
   const sides = await openSides(args, known, notify)
   const gathering = new Gathering()
   const classes = new Set<number>() // the first two that are to be told
@@ -208,6 +210,7 @@ export async function evaluateNetwork(args: EvaluateArguments, context: TaskCont
       await judgeBatch(gathering, sides, batch, candidate.values, original, before)
       for (const target of batch.targets ?? []) if (target >= 0 && classes.size < 2) classes.add(target)
       index++
+      meter.look()
       const done = gathering.samples
       context.progress({ fraction: done / samples, step: `${done} of ${samples} ${unit}` })
     }
@@ -231,6 +234,7 @@ export async function evaluateNetwork(args: EvaluateArguments, context: TaskCont
       metrics,
       seconds: (performance.now() - started) / 1000,
       samplesPerSecond: samplesPerSecond?.value ?? 0,
+      peakBytes: meter.peak(),
       device: deviceTitles[sides.candidate.body.device],
       data: `${dataset.fingerprint}#${part}`,
       part,

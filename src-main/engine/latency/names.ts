@@ -12,3 +12,9 @@ export const formName = (format: string, option: Pick<Option, 'id' | 'method'>):
   const style = styles[format]
   return style === undefined || option.method === 'keep' ? floatForm : `${style} ${option.id}`
 }
+
+/** Formats that are one ONNX file of the network as it is: Lathe runs the whole file. One with inputs for keys and values is
+ *  another network, and what other programs take for their formats they alone can tell. */
+export const oneFile: Record<string, Style> = { onnx: 'packed', 'onnx-folded': 'folded' }
+
+export const canRun = (format: string): boolean => Object.hasOwn(oneFile, format)

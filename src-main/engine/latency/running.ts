@@ -9,7 +9,6 @@ import type { Network } from '../checkpoint/network.ts'
 import { measureExternal, streamModel } from '../checkpoint/onnx/encode.ts'
 import type { Dataset } from '../data/types.ts'
 import { assemble } from '../export/onnx/assemble.ts'
-import type { Style } from '../export/onnx/emit-layer.ts'
 import { formOf } from '../export/onnx/form.ts'
 import { artifactReader, exportWeights } from '../export/onnx/weights.ts'
 import type { Artifact, TaskContext } from '../protocol.ts'
@@ -18,6 +17,7 @@ import { defaultThreads } from '../runtime/session.ts'
 import { sweepTemporary, temporaryFolder } from '../runtime/temporary.ts'
 import type { TensorValue } from '../runtime/types.ts'
 import { firstToken, medianOf, runs, type Timing } from './measure.ts'
+import { oneFile } from './names.ts'
 
 export interface RunningFile extends Timing {
   fileBytes: number
@@ -26,15 +26,9 @@ export interface RunningFile extends Timing {
   sample: string // '[1, 256]': what entered
 }
 
-/** Formats that are one ONNX file of the network as it is. A file with key and value inputs is another network, and what
- *  other programs take for their formats they alone can tell. */
-const oneFile: Record<string, Style> = { onnx: 'packed', 'onnx-folded': 'folded' }
-
 /** As the exporter: what is larger has its weights beside it. */
 const largestModelBytes = 1.9e9
 const externalFromBytes = 1 << 20
-
-export const canRun = (format: string): boolean => Object.hasOwn(oneFile, format)
 
 export interface RunningArguments {
   network: Network

@@ -1,3 +1,4 @@
+import { axisRule, type AxisRule, frontAxes } from '../../../src-preload/contract/front-axis.ts'
 import type {
   Front,
   FrontPoint,
@@ -27,7 +28,10 @@ export interface FrontItem {
   metrics: Readonly<Record<string, Metric>>
   isPinned: boolean
   seconds: number | null // a sample, during the evaluation
-  memory: number | null // bytes at the peak
+  fileSeconds: number | null // a sample, in the exported file
+  memory: number | null // bytes at the peak, the exported file run by itself
+  predictedMemory: number | null
+  predictedSeconds: number | null
 }
 
 const wholeAndHalf = Array.from({ length: 13 }, (_, i) => 2 + i / 2)
@@ -60,7 +64,9 @@ const predictedItem =
     predictedLoss: point.loss,
     metrics: {},
     isPinned: false,
-    ...{ seconds: null, memory: null },
+    ...{ seconds: null, fileSeconds: null, memory: null },
+    predictedMemory: point.predictedMemory,
+    predictedSeconds: point.predictedSeconds,
   })
 
 /** By which a measured variant is chosen; null: the original. */
@@ -81,7 +87,10 @@ const measuredItem = (point: MeasuredPoint): FrontItem => ({
   metrics: point.metrics,
   isPinned: point.pinned,
   seconds: point.seconds,
+  fileSeconds: point.fileSeconds,
   memory: point.memory,
+  predictedMemory: point.predictedMemory,
+  predictedSeconds: point.predictedSeconds,
 })
 
 /** Points of other places. Where their loss was not told it is not a number, and they stand on other metrics alone. */
@@ -102,7 +111,7 @@ const importedItems = ({ id, points }: ImportedFront): FrontItem[] =>
       predictedLoss: null,
       metrics: point.metrics,
       isPinned: false,
-      ...{ seconds: null, memory: null },
+      ...{ seconds: null, fileSeconds: null, memory: null, predictedMemory: null, predictedSeconds: null },
     }
   })
 
@@ -144,15 +153,26 @@ export interface FrontView extends Omit<FrontLook, 'metric'> {
   hovered: string | null
 }
 
-/** The value of an item on an axis; not a number where it has none. */
-const onX = (item: Pick<FrontItem, 'bytes' | 'averageBits'> & Partial<FrontItem>, x: FrontX): number =>
-  x === 'size'
-    ? megabytes(item.bytes)
-    : x === 'bits'
-      ? item.averageBits
-      : x === 'latency'
-        ? 1000 * (item.seconds ?? Number.NaN)
-        : megabytes(item.memory ?? Number.NaN)
+/** In the units of an axis: MB, bits, ms. */
+const inUnits: Record<FrontX, (value: number) => number> = {
+  size: megabytes,
+  bits: (value) => value,
+  latency: (seconds) => 1000 * seconds,
+  memory: megabytes,
+}
+
+/** The value of an item on an axis; not a number where it has none. What was imported has a size alone. */
+function onX(item: FrontItem, x: FrontX, rule: AxisRule): number {
+  const value = item.source === 'predicted' ? rule.ofPredicted(item) : rule.ofMeasured(item)
+  return inUnits[x](value ?? Number.NaN)
+}
+
+/** Of the exported file while it runs; '' where nothing is known. */
+export function memoryWords({ source, memory, predictedMemory }: FrontItem): string {
+  if (memory !== null) return formatBytes(memory)
+  if (predictedMemory === null) return ''
+  return source === 'predicted' ? formatBytes(predictedMemory) : `${formatBytes(predictedMemory)}, predicted`
+}
 
 /** Metrics that follow from others: the ratio of perplexities, from its logarithm. */
 export function metricOf(metrics: FrontItem['metrics'], name: string): Metric | null {
@@ -162,8 +182,8 @@ export function metricOf(metrics: FrontItem['metrics'], name: string): Metric | 
   return log ? { value: Math.exp(log.value), low: exp(log.low), high: exp(log.high) } : null
 }
 
-function mark(item: FrontItem, view: FrontView): FrontMark | null {
-  const x = onX(item, view.x)
+function mark(item: FrontItem, view: FrontView, rule: AxisRule): FrontMark | null {
+  const x = onX(item, view.x, rule)
   const { key, label, isPinned } = item
   const found =
     view.metric === 'klDivergence'
@@ -183,33 +203,34 @@ export const dominated = (
   return among.some(({ x, y }) => x <= one.x && sign * y <= sign * one.y && (x < one.x || y !== one.y))
 }
 
-const axisOfX: Record<FrontX, FrontChartData['x']> = {
-  size: { title: 'Size of the exported file', write: (value) => trimZeros(formatBytes(value * 1e6)), isLog: true },
-  bits: { title: 'Average bits a weight', write: (value) => trimZeros(formatBits(value)), isLog: true },
-  latency: {
-    title: 'Time a sample, as evaluated on this machine',
-    write: (value) => `${trimZeros(formatScientific(value))} ms`,
-    isLog: true,
-  },
-  memory: { title: 'Peak memory', write: (value) => trimZeros(formatBytes(value * 1e6)), isLog: true },
+const writeX: Record<FrontX, FrontChartData['x']['write']> = {
+  size: (value) => trimZeros(formatBytes(value * 1e6)),
+  bits: (value) => trimZeros(formatBits(value)),
+  latency: (value) => `${trimZeros(formatScientific(value))} ms`,
+  memory: (value) => trimZeros(formatBytes(value * 1e6)),
 }
 
-/** Axes that at least two measured points have a value on. */
-export const knownXs = (items: readonly FrontItem[]): Set<FrontX> =>
-  new Set(
-    (['size', 'bits', 'latency', 'memory'] as const).filter(
-      (x) => x === 'size' || x === 'bits' || items.filter((item) => Number.isFinite(onX(item, x))).length > 1,
-    ),
+/** Axes that at least two points, measured or predicted, have a value on. */
+export function knownXs(front: Front): Set<FrontX> {
+  const { measured, predicted } = frontItems(front)
+  return new Set(
+    frontAxes.filter((x) => {
+      const rule = axisRule(front, x)
+      return [...measured, ...predicted].filter((item) => Number.isFinite(onX(item, x, rule))).length > 1
+    }),
   )
+}
 
-/** What the chart draws for a way of looking at the front. Predictions exist for the KL divergence alone, over size and bits. */
+/** What the chart draws for a way of looking at the front. Predictions exist for the KL divergence alone. */
 export function frontChartData(front: Front, view: FrontView): FrontChartData {
   const { measured, predicted, original, imported } = frontItems(front)
   const isLoss = view.metric === 'klDivergence'
-  const predicts = isLoss && (view.x === 'size' || view.x === 'bits')
+  const rule = axisRule(front, view.x)
+  const atOf = (point: FrontPoint): number => inUnits[view.x](rule.ofPredicted(point) ?? Number.NaN)
+  const predicts = isLoss && front.predicted.some((point) => Number.isFinite(atOf(point)))
   const marks = (items: FrontItem[]): FrontMark[] =>
     items.flatMap((item) => {
-      const one = mark(item, view)
+      const one = mark(item, view, rule)
       return one && (!isLoss || one.y > 0) ? [one] : []
     })
   const { title, unit, isShare, better } = metricRow(view.metric)
@@ -221,11 +242,10 @@ export function frontChartData(front: Front, view: FrontView): FrontChartData {
   // Past the widest point that can be chosen the curve runs on to the uncompressed file, a long way of nothing to see.
   const shown = [...(predicts ? marks(predicted) : []), ...judged]
   const widest = 1.01 * Math.max(0, ...shown.map((one) => one.x))
-  const at = (point: FrontPoint): number => onX(point, view.x)
   const curveOf = (points: readonly FrontPoint[]) =>
     points
-      .filter((p) => p.loss > 0 && at(p) <= widest)
-      .map((p) => ({ x: at(p), y: p.loss, low: p.lossLow, high: p.lossHigh }))
+      .filter((p) => p.loss > 0 && atOf(p) <= widest)
+      .map((p) => ({ x: atOf(p), y: p.loss, low: p.lossLow, high: p.lossHigh }))
       .sort((a, b) => a.x - b.x)
   const baseline = original && !isLoss ? (metricOf(original.metrics, view.metric)?.value ?? null) : null
   const canLog = values.every((value) => value > 0)
@@ -248,7 +268,7 @@ export function frontChartData(front: Front, view: FrontView): FrontChartData {
     baseline,
     chosen: view.chosen,
     hovered: view.hovered,
-    x: { ...axisOfX[view.x], isLog: view.isXLog },
+    x: { title: rule.title, write: writeX[view.x], isLog: view.isXLog },
     y: {
       title: unit && !isShare ? `${title}, ${unit}` : title,
       write: (value) => trimZeros(isShare ? formatPercent(value, 1) : formatScientific(value)),

@@ -1,6 +1,6 @@
 import type { Evaluation, Metric } from '../../../src-preload/contract/results.ts'
 import type { Project } from '../../../src-preload/contract/project.ts'
-import { formatCount, formatDuration } from '../../ui/format.ts'
+import { formatBytes, formatCount, formatDuration } from '../../ui/format.ts'
 import {
   type Difference,
   difference,
@@ -21,7 +21,10 @@ export function evaluationOf(project: Project, variant: string | null): Evaluati
 }
 
 export function measuredHow(evaluation: Evaluation): string {
-  return `Measured on ${formatCount(evaluation.samples)} evaluation samples (${formatCount(evaluation.predictions)} predictions) in ${formatDuration(evaluation.seconds * 1000)} on ${evaluation.device}. Intervals are 95 %.`
+  const { peakBytes } = evaluation
+  const peak =
+    peakBytes === undefined ? '' : `, with ${formatBytes(peakBytes)} of memory at the peak: weights as floats`
+  return `Measured on ${formatCount(evaluation.samples)} evaluation samples (${formatCount(evaluation.predictions)} predictions) in ${formatDuration(evaluation.seconds * 1000)} on ${evaluation.device}${peak}. Intervals are 95 %.`
 }
 
 export interface Cell {

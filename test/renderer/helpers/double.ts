@@ -156,7 +156,8 @@ export function createDouble(start: Project = emptyProject()): Double {
         predictedLoss: variant?.predictedLoss ?? null,
         metrics: evaluation.metrics,
         pinned: variant?.pinned ?? false,
-        ...{ seconds: 1 / evaluation.samplesPerSecond, memory: null },
+        ...{ seconds: 1 / evaluation.samplesPerSecond, fileSeconds: null, memory: made.memoryOf(evaluation.bytes) },
+        ...{ predictedMemory: made.memoryOf(evaluation.bytes), predictedSeconds: null },
       }
     })
 

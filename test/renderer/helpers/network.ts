@@ -200,5 +200,9 @@ export function chosenBy(allocator: string | null, budget: Budget, plan: Plan): 
 
 export function frontPoint(plan: Plan): FrontPoint {
   const { bytes, averageBits, loss, lossLow, lossHigh } = plan.predicted
-  return { bytes, averageBits, loss, lossLow, lossHigh }
+  const unknown = { predictedSeconds: null }
+  return { bytes, averageBits, loss, lossLow, lossHigh, predictedMemory: memoryOf(bytes), ...unknown }
 }
+
+/** What the double says a file takes while it runs. */
+export const memoryOf = (bytes: number): number => 1.3 * bytes + 22e6
