@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { isWeighted, type Option, type Recipe } from '../../src-preload/contract/plan.ts'
 import { canonicalJson } from '../store/recipes.ts'
 import { versionOfQuantizer } from './method.ts'
-import { isCalibrated, methodsOfRecipe, prepareIdentity } from './recipe-methods.ts'
+import { isCalibrated, matchingOf, methodsOfRecipe, prepareIdentity } from './recipe-methods.ts'
 
 export interface LayerStep {
   layer: string
@@ -20,6 +20,7 @@ export const recipeIdentity = (recipe: Recipe): unknown => ({
   data: recipe.data,
   samples: methodsOfRecipe(recipe).samples,
   ...prepareIdentity(recipe),
+  ...(matchingOf(recipe) !== null && { matching: matchingOf(recipe) }),
   layers: recipe.layers
     .filter(({ option }) => option.method !== 'keep')
     .map(({ name, option }) => ({ name, option, version: versionOfQuantizer(option.method) }))

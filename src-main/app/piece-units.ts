@@ -13,7 +13,7 @@ import { hasArtifact } from './artifact-step.ts'
 import { type LayerStep, layerSteps, recipeIdentity } from './layer-steps.ts'
 import { preparedOf } from './prepare-units.ts'
 import { dataOfRecipe, dataSetOf } from './recipe-data.ts'
-import { calibrationSamples, methodsOfRecipe } from './recipe-methods.ts'
+import { calibrationSamples, matchingOf, methodsOfRecipe } from './recipe-methods.ts'
 import { locateData, type OpenProject, type Subject } from './projects.ts'
 
 type Piece = TaskResult<'pieces'>['pieces'][number]
@@ -121,6 +121,7 @@ export function pieceUnits(
           }),
           data: locateData(project, dataSet),
           samples,
+          matching: matchingOf(recipe) !== null,
           seed: recipe.seed,
           device,
           folder: store.artifacts,

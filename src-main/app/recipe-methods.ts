@@ -42,6 +42,13 @@ export function rewritingsOf(recipe: Pick<Recipe, 'methods'>): { before: MethodU
   return { before: prepare.filter((use) => !finishes(use)), after: prepare.filter(finishes) }
 }
 
+/** The version of what makes its calibrated layers match the original network; null: each keeps to its own weights. */
+export const matchingOf = (recipe: Pick<Recipe, 'methods'>): number | null =>
+  methodsOfRecipe(recipe).prepare.reduce<number | null>((found, use) => {
+    const method = preparations.find(({ id }) => id === use.method)
+    return method?.matches ? method.version : found
+  }, null)
+
 /** Whether some of it needs the project's data. */
 export const needsData = (methods: Methods, options: readonly Pick<Option, 'method' | 'parameters'>[]): boolean =>
   methods.prepare.some(({ method }) => measures(method)) ||
@@ -50,7 +57,8 @@ export const needsData = (methods: Methods, options: readonly Pick<Option, 'meth
 export const versionOfPreparation = (id: string): number =>
   preparations.find((method) => method.id === id)?.version ?? 0
 
-/** Rewritings as they enter the key of whatever is made after them; those that follow the layers change none. Nothing without any, as in recipes of before. */
+/** Rewritings as they enter the key of whatever is made after them; those that follow the layers change none. Nothing
+ *  without any, as in recipes of before. */
 export function prepareIdentity(recipe: Recipe, count = Infinity): { prepare?: unknown } {
   const uses = rewritingsOf(recipe).before.slice(0, count)
   if (uses.length === 0) return {}

@@ -213,6 +213,7 @@ export interface Tasks {
       device: DeviceId
       folder: string // of artifacts and of the state
       state: string | null // file of the piece before; null for piece 0
+      matching?: boolean // layers match what the original network gives
       importance: string | null // for options with 'weighted': true
     }
     result: {

@@ -7,8 +7,9 @@
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import { isWeighted, type Option } from '../../../src-preload/contract/plan.ts'
 import type { DeviceId } from '../../../src-preload/contract/project.ts'
+import { toFloat32 } from '../checkpoint/convert.ts'
 import type { Network } from '../checkpoint/network.ts'
-import { toMemoryOrder, weightRows } from '../checkpoint/weights.ts'
+import { readFloat32, readMatrix, toMemoryOrder, weightRows } from '../checkpoint/weights.ts'
 import type { Dataset } from '../data/types.ts'
 import type { Importance } from '../export/define.ts'
 import type { Hessian } from '../kernels/linear/types.ts'
@@ -16,13 +17,14 @@ import type { Artifact, TaskContext, TaskResult } from '../protocol.ts'
 import { writeArtifact } from '../quantize/artifact.ts'
 import type { QuantizeContext } from '../quantize/define.ts'
 import { dequantize, weightError } from '../quantize/dequantize.ts'
-import { applyOption, quantizerOf } from '../quantize/options.ts'
+import { applyOption, keepOption, quantizerOf } from '../quantize/options.ts'
 import { batchSizeOf, samplesOf } from './batches.ts'
 import { releaseMemory } from './garbage.ts'
 import { diagonalOf, identityHessian, looksAtInputs, needsHessian, plainOf, weightingOf } from './choose.ts'
 import { graphOf } from './collect.ts'
 import { layersOf, layoutOf, type Piece, type PlacedLayer, type Stage } from './layout.ts'
 import { createMeter, type Meter } from './meter.ts'
+import { biasChange, canMatch, type Match, matchInputs, targetOf } from './match.ts'
 import { type PieceRun, runBatches } from './run.ts'
 import { hessianKey, stageHessians, type TokenWeights, weighPiece } from './stage.ts'
 import { openState, type State, type StateOwner, writeState } from './state.ts'
@@ -39,6 +41,9 @@ export interface PieceArguments {
   folder: string
   state: string | null
   importance: Importance | null
+  /** Layers match what the original network gives (match.ts). By weight: biases that take up their means, and that whoever
+   *  uses the artifacts sets right again, as bias correction does. Absent: each its own weights. */
+  matching?: ReadonlyMap<string, string> | null
 }
 
 /** Compresses the piece's layers and hands on the activations behind it; see the protocol. */
@@ -69,24 +74,26 @@ export async function compressPieceOf(
   try {
     const weights = state?.weights() ?? new Map<string, Float32Array>()
     const run: PieceRun = { network, graph, dataset, samples, device, piece, state, weights, notify }
+    const original = args.matching ? originalOf(run) : null
     const next = layout[piece.index + 1]
     const meter = createMeter(plannedWork(run, options, next !== undefined), context, labelOf(piece))
     const tokens = await weighPiece(run, weightingsOf(piece, options))
     const artifacts = new Map<string, Artifact>()
     for (const [at, stage] of piece.stages.entries()) {
-      const hessians = await hessiansOf(run, stage, options, { tokens, meter, importance: args.importance })
+      const how = { tokens, meter, importance: args.importance, original, biases: args.matching ?? new Map() }
+      const seen = await hessiansOf(run, stage, options, how)
       for (const placed of stage.layers) {
         const option = options.get(placed.layer.name)
         if (option === undefined) continue
-        const given = hessians.get(placed.layer.name) ?? null
+        const { hessians = null, match = null } = seen.get(placed.layer.name) ?? {}
         releaseMemory()
-        const made = await compressLayer(run, { ...args, placed, option, hessians: given, meter })
+        const made = await compressLayer(run, { ...args, placed, option, hessians, match, meter })
         artifacts.set(placed.layer.name, made.artifact)
         if (next !== undefined || at < piece.stages.length - 1) weights.set(placed.layer.name, made.weights())
       }
     }
     releaseMemory()
-    const made = next === undefined ? null : await handOn(run, next, folder, owner(next.index), meter)
+    const made = next === undefined ? null : await handOn(run, original, next, folder, owner(next.index), meter)
     meter.finish()
     const ordered = args.layers.flatMap(({ name }) => artifacts.get(name) ?? [])
     return { artifacts: ordered, state: made, samples, notices }
@@ -140,24 +147,65 @@ const measuredOf = (stage: Stage, options: ReadonlyMap<string, Option>, importan
     return [{ layer, input, weighting: weightingOf(option, layer.name) }]
   })
 
+interface Seen {
+  hessians: Hessian[]
+  match: Match | null
+}
+
 async function hessiansOf(
   run: PieceRun,
   stage: Stage,
   options: ReadonlyMap<string, Option>,
-  how: { tokens: TokenWeights; meter: Meter; importance: Importance | null },
-): Promise<Map<string, Hessian[]>> {
+  how: {
+    tokens: TokenWeights
+    meter: Meter
+    importance: Importance | null
+    original: PieceRun | null
+    biases: ReadonlyMap<string, string>
+  },
+): Promise<Map<string, Seen>> {
   const wanted = measuredOf(stage, options, how.importance)
   if (wanted.length === 0) return new Map()
-  const names = wanted.map(({ layer }) => shortName(layer.name)).join(', ')
-  const found = await stageHessians(run, wanted, how.tokens, how.meter.begin(`Hessian of ${names}`, run.samples))
-  how.meter.end()
-  return new Map(wanted.map((each) => [each.layer.name, found.get(hessianKey(each)) ?? []]))
+  const { original, biases, tokens, meter } = how
+  const report = meter.begin(`Hessian of ${wanted.map(({ layer }) => shortName(layer.name)).join(', ')}`, run.samples)
+  const matchable = ({ layer, input, weighting }: (typeof wanted)[number]) =>
+    original !== null &&
+    weighting === null &&
+    canMatch(input) &&
+    needsHessian(optionOf(options, layer.name), layer.name)
+  const inputs = wanted.filter(matchable).map(({ input }) => input)
+  const matches = original && inputs.length > 0 ? await matchInputs(run, original, inputs, biases, report) : new Map<string, Match>() // prettier-ignore
+  const others = wanted.filter(({ layer }) => !matches.has(layer.name))
+  const found = others.length > 0 ? await stageHessians(run, others, tokens, report) : new Map<string, Hessian[]>()
+  meter.end()
+  return new Map(
+    wanted.map((each): [string, Seen] => {
+      const match = matches.get(each.layer.name) ?? null
+      return [each.layer.name, { match, hessians: match ? [match.hessian] : (found.get(hessianKey(each)) ?? []) }]
+    }),
+  )
 }
+
+const optionOf = (options: ReadonlyMap<string, Option>, layer: string): Option => options.get(layer) ?? keepOption
+
+/** The same piece of the network as it was, from its own activations at the border. */
+function originalOf(run: PieceRun): PieceRun {
+  const { state } = run
+  const own = state && {
+    ...state,
+    batch: (index: number) =>
+      new Map([...state.batch(index)].flatMap(([name, value]) => name.startsWith(ORIGINAL) ? [[name.slice(ORIGINAL.length), value] as const] : [])), // prettier-ignore
+  }
+  return { ...run, state: own, weights: new Map() }
+}
+
+const ORIGINAL = 'original: ' // before names of a state's values
 
 interface LayerTask {
   placed: PlacedLayer
   option: Option
   hessians: Hessian[] | null
+  match: Match | null
   meter: Meter
   seed: number
   folder: string
@@ -170,13 +218,27 @@ async function compressLayer(run: PieceRun, task: LayerTask) {
   const report = meter.begin(shortName(layer.name), 1)
   const { chosen, context } = contextOf(run, task)
   const source = weightRows(run.network, layer)
-  const quantized = await applyOption(source, chosen, { ...context, progress: (fraction) => report(fraction * 0.95) })
+  const { match } = task
+  const plain = match && readMatrix(run.network, layer)
+  const wanted = match && plain ? await targetOf(plain, match, layer.name) : source
+  const quantized = await applyOption(wanted, chosen, { ...context, progress: (fraction) => report(fraction * 0.95) })
   const { relative } = weightError(source, quantized)
   const methodVersion = quantizerOf(option, layer.name).version
   const written = writeArtifact(folder, quantized, { layer: layer.name, option, methodVersion })
   meter.end()
   const artifact: Artifact = { layer: layer.name, option, ...written, relativeError: relative }
+  if (match?.bias && plain) {
+    const bias = vectorOf(run, match.bias)
+    const change = await biasChange(plain, dequantize(quantized), match)
+    run.weights.set(match.bias, bias.map((value, row) => value + (change[row] ?? 0))) // prettier-ignore
+  }
   return { artifact, weights: () => toMemoryOrder(layer, dequantize(quantized)) }
+}
+
+function vectorOf({ graph, network }: PieceRun, name: string): Float32Array {
+  const found = graph.initializers.get(name)
+  if (found && 'inline' in found.data) return toFloat32(found.data.inline, found.dtype)
+  return readFloat32(network, found && 'source' in found.data ? found.data.source : name)
 }
 
 /** The option that is really carried out and what it is told. */
@@ -202,14 +264,25 @@ function contextOf(run: PieceRun, { placed, option, hessians, seed, importance }
 }
 
 /** Runs the compressed piece and keeps what the next one begins from. */
-async function handOn(run: PieceRun, next: Piece, folder: string, owner: StateOwner, meter: Meter) {
+async function handOn(
+  run: PieceRun,
+  original: PieceRun | null,
+  next: Piece,
+  folder: string,
+  owner: StateOwner,
+  meter: Meter,
+) {
   const writer = writeState(folder, owner)
   try {
     const report = meter.begin('activations for the next piece', run.samples)
+    const before = original && runBatches(original, run.graph, next.border)
     for await (const { values, done } of runBatches(run, run.graph, next.border)) {
-      writer.batch(values)
+      const then = await before?.next()
+      const own = [...(then?.value?.values ?? [])].map(([name, value]) => [`${ORIGINAL}${name}`, value] as const)
+      writer.batch(new Map([...values, ...own]))
       report(done)
     }
+    await before?.return(undefined)
     for (const name of next.shared) {
       const values = run.weights.get(name)
       if (values) writer.weight(name, values)

@@ -27,6 +27,8 @@ export interface Preparation<P extends z.ZodObject = z.ZodObject> extends Method
   family: 'prepare' | 'activate' | 'rewrite'
   /** It is measured and done when all layers are compressed, which are the same with or without it. */
   finishes?: true
+  /** Calibrated layers are compressed so that they match what the original network gives (calibrate/match.ts). */
+  matches?: true
   /** Why it cannot be done to this network, in words; null when it can. Headers and graph only. */
   refuses(network: Network, parameters: z.output<P>): string | null
   /** Present where `needs` lists activations: one pass over calibration data. */

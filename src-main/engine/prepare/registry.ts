@@ -10,6 +10,7 @@ import { biasCorrection } from './bias-correction.ts'
 import { clipChannels } from './clip-channels.ts'
 import type { Preparation } from './define.ts'
 import { fireqSmooth } from './fireq-smooth.ts'
+import { matchOriginal } from './match-original.ts'
 import { rotate } from './rotate.ts'
 import { smooth } from './smooth.ts'
 
@@ -28,5 +29,7 @@ export const preparations: readonly Preparation[] = [
   intGroup,
   fp8,
   kvCache,
-  biasCorrection, // last: it looks at compressed layers
+  // Last: they look at compressed layers.
+  biasCorrection,
+  matchOriginal,
 ]

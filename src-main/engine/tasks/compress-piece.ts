@@ -2,6 +2,7 @@ import { compressPieceOf } from '../calibrate/compress.ts'
 import { graphOf } from '../calibrate/collect.ts'
 import { layersOf, layoutOf } from '../calibrate/layout.ts'
 import { workPerSample } from '../calibrate/work.ts'
+import { biasedLayers } from '../prepare/channel-means.ts'
 import { readImportance } from '../probe/importance.ts'
 import type { TaskContext, Tasks } from '../protocol.ts'
 import { cachedDataset, cachedNetwork } from './cache.ts'
@@ -24,9 +25,11 @@ export async function compressPiece(
   args: Tasks['compressPiece']['args'],
   context: TaskContext,
 ): Promise<Tasks['compressPiece']['result']> {
-  const { checkpoint, prepared, data, importance, ...rest } = args
+  const { checkpoint, prepared, data, importance, matching, ...rest } = args
   const network = cachedNetwork(checkpoint, prepared)
   const dataset = await cachedDataset(checkpoint, data)
   const measured = importance === null ? null : readImportance(importance, network)
-  return compressPieceOf({ ...rest, network, dataset, importance: measured }, context)
+  const biases = matching && network.graph ? biasedLayers(network.graph) : []
+  const matched = matching ? new Map(biases.map(({ weight, bias }) => [weight, bias])) : null
+  return compressPieceOf({ ...rest, network, dataset, importance: measured, matching: matched }, context)
 }

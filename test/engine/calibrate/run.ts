@@ -23,6 +23,7 @@ export async function runPieces(
     option: (layer: Layer) => Option | null
     last?: number
     context?: TaskContext
+    matching?: ReadonlyMap<string, string>
   },
 ): Promise<Finished[]> {
   if (network.graph === null) throw new Error('no graph')
@@ -43,6 +44,7 @@ export async function runPieces(
         device: 'cpu',
         state: before,
         importance: null,
+        ...(how.matching && { matching: how.matching }),
       },
       how.context ?? quiet,
     )
