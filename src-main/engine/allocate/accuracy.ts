@@ -1,7 +1,7 @@
 // A learned predictor of what a whole recipe loses, from recipes that were measured.
 //   log(loss(x)) = log(model(x)) + w . f(x),  f = random Fourier features of the recipe
 //   ridge: w = (F'F + lambda I)^-1 F' y, with lambda chosen by leave-one-out error (closed form)
-//   In the place of EQ-Net's accuracy predictor (Xu et al. 2023, section 3.4), a small network on one-hot options trained on
+//   In the place of EQ-Net's accuracy predictor (Xu et al. 2023), a small network on one-hot options trained on
 //   thousands of samples of a supernet: a desktop measures tens of recipes, so that what is learned is the correction to a
 //   model that is already good, and without data the correction is none. Random features: Rahimi & Recht 2007.
 import { Fault } from '../../../src-preload/contract/fault.ts'

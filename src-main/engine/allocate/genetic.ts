@@ -1,5 +1,5 @@
 // Genetic search with a learned predictor of what a recipe loses.
-//   Xu et al. 2023, "EQ-Net: Elastic Quantization Neural Networks", section 3.4: a population of mixed recipes under a
+//   Xu et al. 2023, "EQ-Net: Elastic Quantization Neural Networks": a population of mixed recipes under a
 //   budget; the best quarter are parents; half of the children are mutated parents, half crossed ones; a predictor in place
 //   of evaluations. Assumed, where the paper leaves it open: the population begins with choices at a random price of each
 //   limited quantity, losses disturbed; children are repaired into the limits and fill what is left; the predictor is
@@ -126,7 +126,7 @@ export const genetic = defineAllocator({
   title: 'Genetic search with a learned predictor',
   summary:
     'Breeds recipes under all limits at once, judged by a predictor that learns from the recipes measured so far.',
-  cite: 'Xu et al. 2023, EQ-Net: Elastic quantization neural networks, section 3.4; Rahimi & Recht 2007, Random features for large-scale kernel machines',
+  cite: 'Xu et al. 2023, EQ-Net: Elastic quantization neural networks; Rahimi & Recht 2007, Random features for large-scale kernel machines',
   formula: 'log loss(x) = log model(x) + w . f(x);  w = F^T (F F^T + lambda I)^-1 y',
   cost: 'O(population x generations x layers): a second or so for 500 layers x 24 options',
   needs: [],

@@ -1,7 +1,7 @@
 // Size, time and loss limited together: an integer program, solved by HiGHS.
 //   min sum_io c[i, o] x[i, o]   subject to  sum_o x[i, o] = 1,  x in {0, 1},
 //     sum bytes x <= B,  sum loss x + sum_pairs 2 rho sqrt(loss loss') x x' <= L,  sum seconds x <= T
-//   Hubara et al. 2021, "Accurate Post Training Quantization With Small Calibration Sets" (AdaQuant), section 3.2, eq. 5:
+//   Hubara et al. 2021, "Accurate Post Training Quantization With Small Calibration Sets" (AdaQuant):
 //   there the loss is made least under a bound on size or time alone; here under any of them, or the size under a loss.
 //   Products of pairs are made linear (Sherali & Adams 1990), exactly, while they are few.
 // Cost: seconds for 500 layers x 24 options; ends at its time limit with the gap that is left. Needs predicted losses only.
@@ -215,7 +215,7 @@ export const integerProgram = defineAllocator({
   title: 'Integer program',
   summary:
     'Picks one option per layer under limits on size, time and loss together, and proves how far from the best the answer can be.',
-  cite: 'Hubara et al. 2021, Accurate post training quantization with small calibration sets (AdaQuant), section 3.2; HiGHS: Huangfu & Hall 2018, Parallelizing the dual revised simplex method',
+  cite: 'Hubara et al. 2021, Accurate post training quantization with small calibration sets (AdaQuant); HiGHS: Huangfu & Hall 2018, Parallelizing the dual revised simplex method',
   formula:
     'min sum_io c[i, o] x[i, o]  subject to  sum_o x[i, o] = 1,  sum bytes x <= B,  sum loss x <= L,  sum seconds x <= T,  x in {0, 1}',
   cost: 'about a second for 50 layers x 24 options, some seconds for 500; ends at its time limit with a proven gap',

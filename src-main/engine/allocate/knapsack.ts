@@ -5,7 +5,7 @@
 //   The first is the joint optimisation by additivity of Xu et al. 2023, "Efficient Joint Optimization of Layer-Adaptive
 //   Weight Pruning in Deep Neural Networks", with real losses and whole bytes in place of a quantized size axis; the second
 //   the problem of L-GreCo (Markov et al. 2024, "L-GreCo: Layerwise-adaptive gradient compression for efficient
-//   data-parallel deep learning", section 3), which rounds the error axis to a grid, where this is exact.
+//   data-parallel deep learning"), which rounds the error axis to a grid, where this is exact.
 // Once per network: O(options) for hulls, O(options log options) for the order of their steps. Per budget: O(layers x options)
 // to see which layers can still matter, then a dynamic program on a few dozen of them. Needs predicted losses only.
 import { z } from 'zod'
@@ -152,7 +152,7 @@ export const knapsack = defineAllocator({
   title: 'Exact budgeted choice',
   summary:
     'Picks one option per layer so that the total predicted loss is the least possible within the byte budget, or the size the least possible within a bound on the loss.',
-  cite: 'Sinha & Zoltners 1979, The multiple-choice knapsack problem; Pisinger 1995, A minimal algorithm for the multiple-choice knapsack problem; Xu et al. 2023, Efficient joint optimization of layer-adaptive weight pruning; Markov et al. 2024, L-GreCo, section 3',
+  cite: 'Sinha & Zoltners 1979, The multiple-choice knapsack problem; Pisinger 1995, A minimal algorithm for the multiple-choice knapsack problem; Xu et al. 2023, Efficient joint optimization of layer-adaptive weight pruning; Markov et al. 2024, L-GreCo',
   formula:
     'min sum_i loss[i, x_i]  subject to  sum_i bytes[i, x_i] <= budget;  or  min sum_i bytes[i, x_i]  subject to  sum_i loss[i, x_i] <= bound',
   cost: 'O(options log options) once, then milliseconds per budget for thousands of layers',

@@ -1,7 +1,7 @@
 // Budgeted choice with errors that meet: pairwise terms beside the sum.
 //   min sum_i loss[i, x_i] + sum_pairs 2 rho_ab sqrt(loss[a, x_a] loss[b, x_b])  subject to  sum_i bytes[i, x_i] <= budget
 //   The quadratic form of an error that is the sum of its parts, e = e_a + e_b: |e|^2 = |e_a|^2 + |e_b|^2 + 2 e_a . e_b, with
-//   rho the cosine. Terms between layers of one dependency block as in Q-VLM (Wang et al. 2024, section 3) and the cross
+//   rho the cosine. Terms between layers of one dependency block as in Q-VLM (Wang et al. 2024) and the cross
 //   terms of a Hessian. Layers that pairs connect become one choice each (blocks.ts): all joint choices where a block is
 //   small, else those best at many prices of a byte. Over these the knapsack is exact; the additive answer competes.
 // Cost: once per network, block by block; then per budget what a knapsack costs. Needs predicted losses and pairs.
@@ -190,7 +190,7 @@ export const pairwise = defineAllocator({
   title: 'Budgeted choice with pairwise terms',
   summary:
     'Picks one option per layer for the least total loss within the budget, counting how errors of layers that depend on each other add up or cancel.',
-  cite: 'Cross terms of a quadratic loss between layers of one dependency block: Wang et al. 2024, Q-VLM: Post-training quantization for large vision-language models, section 3; solved as a multiple-choice knapsack over joint choices, Sinha & Zoltners 1979',
+  cite: 'Cross terms of a quadratic loss between layers of one dependency block: Wang et al. 2024, Q-VLM: Post-training quantization for large vision-language models; solved as a multiple-choice knapsack over joint choices, Sinha & Zoltners 1979',
   formula:
     'min sum_i loss[i, x_i] + sum_ab 2 rho_ab sqrt(loss[a, x_a] loss[b, x_b])  subject to  sum_i bytes[i, x_i] <= budget',
   cost: 'once per network up to a second for dozens of blocks of seven layers; then milliseconds per budget',

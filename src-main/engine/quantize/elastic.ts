@@ -1,5 +1,5 @@
 // One nested set of weights for every width: 8-bit codes of which each width reads its highest bits.
-//   Xu et al. 2023, "EQ-Net: Elastic Quantization Neural Networks", section 3.1: one set of weights served at any width, with
+//   Xu et al. 2023, "EQ-Net: Elastic Quantization Neural Networks": one set of weights served at any width, with
 //   one grid a channel or group; there it is trained, here it is searched for after training.
 //   parent: w ~ s (c - 128), c = 0 .. 255
 //   width b, k = 8 - b:  c_b = min(floor((c + 2^(k-1)) / 2^k), 2^b - 1)     w ~ 2^k s (c_b - 2^(b-1))
@@ -72,7 +72,7 @@ export const elastic = defineQuantizer({
   id: 'elastic',
   title: 'Elastic widths',
   summary: 'One set of 8-bit weights that is read at any width from 8 to 2 bits by its highest bits.',
-  cite: 'Xu et al. 2023, EQ-Net: Elastic Quantization Neural Networks, section 3.1; Nair et al. 2025, Matryoshka Quantization, section 3.1',
+  cite: 'Xu et al. 2023, EQ-Net: Elastic Quantization Neural Networks; Nair et al. 2025, Matryoshka Quantization, section 3.1',
   formula: 'w_b = 2^(8-b) s (round(c / 2^(8-b)) - 2^(b-1));  s = argmin sum_b 4^b sum h (w - w_b)^2',
   cost: 'O(weights x widths x candidates) time, memory of the layer in 8 bits',
   needs: ['weights'],

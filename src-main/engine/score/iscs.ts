@@ -1,5 +1,5 @@
 // Channel importance from parameters alone (ISCS).
-//   Wang et al. 2025, "ISCS: Parameter-Guided Channel Ordering and Grouping for Learned Image Compression", section 3: the
+//   Wang et al. 2025, "ISCS: Parameter-Guided Channel Ordering and Grouping for Learned Image Compression": the
 //   variance of a channel's weights, the size of its bias and its correlation with the other channels tell which channels
 //   are salient, without data.
 //   v_i = var(w_i)   b_i = |bias_i|   c_i = mean over j of |corr(w_i, w_j)|   each divided by its largest in the layer
@@ -108,7 +108,7 @@ export const iscs = defineScore({
   id: 'iscs',
   title: TITLE,
   summary: 'Which output channels of each layer matter, from their weights and biases alone: an order for pruning.',
-  cite: 'Wang et al. 2025, ISCS: Parameter-Guided Channel Ordering and Grouping for Learned Image Compression, section 3',
+  cite: 'Wang et al. 2025, ISCS: Parameter-Guided Channel Ordering and Grouping for Learned Image Compression',
   formula: 'weighted mean of weight variance, |bias| and 1 - mean |correlation|, each over its largest in the layer',
   cost: 'one pass over the weights, and the correlations of all channels of a layer',
   needs: ['weights'],

@@ -1,6 +1,6 @@
 // Layerwise ultra-low-bit quantization (LUQ): entropy of each layer's output activations.
-//   Bhatnagar, Xu, Tan and Ahuja 2025, "LUQ: Layerwise Ultra-Low Bit Quantization for Multimodal Large Language Models",
-//   section 4 (layers with low entropy are quantized below 4 bits first; 100 clusters, where their ranking is stable)
+//   Bhatnagar, Xu, Tan and Ahuja 2025, "LUQ: Layerwise Ultra-Low Bit Quantization for Multimodal Large Language Models"
+//   (layers with low entropy are quantized below 4 bits first; 100 clusters, where their ranking is stable)
 //   Token vectors of a layer's output are clustered by k-means;  H = -sum_k p_k log2 p_k, p_k the share of cluster k
 // The paper's layer is a whole transformer block, and so it is here; of networks without blocks, the input of each layer.
 // Assumed where the text found does not say: vectors are clustered as they are, not normalised. Of images, a vector is what
@@ -37,7 +37,7 @@ export const luq = defineScore({
   id: 'luq',
   title: TITLE,
   summary: 'How many kinds of activation a block puts out: blocks of low entropy may go below 4 bits first.',
-  cite: 'Bhatnagar et al. 2025, LUQ: Layerwise Ultra-Low Bit Quantization for Multimodal Large Language Models, section 4',
+  cite: 'Bhatnagar et al. 2025, LUQ: Layerwise Ultra-Low Bit Quantization for Multimodal Large Language Models',
   formula: 'H = -sum p_k log2 p_k, p_k = share of token vectors in cluster k of 100 (k-means)',
   cost: 'one forward pass; k-means on a seeded sample of the vectors',
   needs: ['activations'],

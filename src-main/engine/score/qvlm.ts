@@ -1,5 +1,5 @@
 // Cross-layer dependency (Q-VLM): which consecutive layers' rounding errors act on one another and are searched together.
-//   Wang et al. 2024, "Q-VLM: Post-training Quantization for Large Vision-Language Models", section 3.2: the entropy of the
+//   Wang et al. 2024, "Q-VLM: Post-training Quantization for Large Vision-Language Models": the entropy of the
 //   activations goes with the dependency between layers, and so decides which of them form one block of the search.
 //   H_i = -sum_l p_l log2 p_l,  p_l: share of the activations that enter layer i at level l of 2^bits between min and max
 // Layers that read the same activation (q, k, v; gate, up) are one step. What a step hands on to the next is measured by the
@@ -81,7 +81,7 @@ export const qvlm = defineScore({
   id: 'qvlm',
   title: TITLE,
   summary: 'How much a layer hands on: consecutive layers with high activation entropy are planned together.',
-  cite: 'Wang et al. 2024, Q-VLM: Post-training Quantization for Large Vision-Language Models, section 3.2',
+  cite: 'Wang et al. 2024, Q-VLM: Post-training Quantization for Large Vision-Language Models',
   formula:
     'H = -sum p_l log2 p_l over 2^bits levels of a layer’s input; steps with H >= threshold max H join the one before',
   cost: 'one forward pass; histograms of a seeded sample',

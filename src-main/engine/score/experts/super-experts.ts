@@ -1,5 +1,5 @@
 // Super experts: the few experts of a mixture that make massive activations, and without which it breaks.
-//   Su et al. 2025, "Unveiling Super Experts in Mixture-of-Experts Large Language Models", section 3 (profiling):
+//   Su et al. 2025, "Unveiling Super Experts in Mixture-of-Experts Large Language Models" (profiling):
 //   a_le = max over tokens of |down_proj output| of expert e in layer l;  A = all a_le
 //   super:  a_le > P99.5(A)  and  a_le > max(A) / 10  and  l in L, the layers that form massive activations
 // The text found does not define L by a number. Massive, after Sun et al. 2024, "Massive Activations in Large Language
@@ -76,7 +76,7 @@ export const superExpertScore = defineScore({
   title: TITLE,
   summary:
     'Largest outlier that each expert of a mixture puts out; the few that make massive activations must be kept.',
-  cite: 'Su et al. 2025, Unveiling Super Experts in Mixture-of-Experts Large Language Models, section 3',
+  cite: 'Su et al. 2025, Unveiling Super Experts in Mixture-of-Experts Large Language Models',
   formula:
     'a = max |down_proj output|; super: above P99.5 of all, above a tenth of the largest, in a layer that forms massive activations',
   cost: 'one forward pass that gives out what every expert computes',

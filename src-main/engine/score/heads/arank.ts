@@ -1,5 +1,5 @@
 // Rank of attention maps (ARank): layers whose maps are of low rank are redundant.
-//   Luo et al. 2024, "gamma-MoD: Exploring Mixture-of-Depth Adaptation for Multimodal Large Language Models", section 3.2:
+//   Luo et al. 2024, "gamma-MoD: Exploring Mixture-of-Depth Adaptation for Multimodal Large Language Models":
 //   ARank_l = 1 / (n n_h) sum over samples and heads of rank(A_h)
 // A are the probabilities behind Softmax, as they are in the graph. A causal map with its positive diagonal is of full rank in
 // exact arithmetic, so rank means the singular values above `tolerance` of the largest one; the text found gives no tolerance.
@@ -87,7 +87,7 @@ export const arank = defineScore({
   id: 'arank',
   title: TITLE,
   summary: 'How many independent rows the attention maps of a block have: blocks with few are redundant.',
-  cite: 'Luo et al. 2024, gamma-MoD: Exploring Mixture-of-Depth Adaptation for Multimodal Large Language Models, section 3.2',
+  cite: 'Luo et al. 2024, gamma-MoD: Exploring Mixture-of-Depth Adaptation for Multimodal Large Language Models',
   formula: 'ARank = mean over samples and heads of rank(A), singular values above a share of the largest counted',
   cost: 'one forward pass that gives out all attention maps; singular values of some of them',
   needs: ['attention'],
