@@ -40,19 +40,31 @@ export type Job =
 /** One job shared among threads. They claim chunks with an atomic counter. */
 export type Task = Job & {
   next: Int32Array // [1] next chunk to claim
+  staged: Int32Array // [1] chunks that can be worked on, and CLOSED once there will be no more
   states: Int32Array // [chunks] 0 open, DONE, or BAD
   bad: Float64Array // [chunks] flat index of the first weight that does not fit
 }
 
 export const DONE = 1
 export const BAD = 2
+export const CLOSED = 2 ** 30
 
 /** Works on chunks until none is left to claim. */
 export function runChunks(open: OpenKernel, task: Task): void {
   for (;;) {
     const chunk = Atomics.add(task.next, 0, 1)
-    if (chunk >= task.states.length) return
+    if (!isThere(task.staged, chunk)) return
     runChunk(open, task, chunk)
+  }
+}
+
+/** Waits until the chunk can be worked on; false when there will be no such chunk. */
+function isThere(staged: Int32Array, chunk: number): boolean {
+  for (;;) {
+    const value = Atomics.load(staged, 0)
+    if (chunk < (value & (CLOSED - 1))) return true
+    if ((value & CLOSED) !== 0) return false
+    Atomics.wait(staged, 0, value)
   }
 }
 

@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Arena } from './arena.ts'
-import { BAD, type Job, runChunk, runChunks, type Task, threadKernels } from './chunks.ts'
+import { BAD, CLOSED, type Job, runChunk, runChunks, type Task, threadKernels } from './chunks.ts'
 import { kernelFile, kernelModule, openKernel } from './load.ts'
-import type { GridSettings, QuantizeExports, RowBlock } from './search.ts'
+import type { QuantizeExports } from './search.ts'
 
 const CHUNK_WEIGHTS = 1 << 15
 const WAIT_MS = 20_000 // a chunk takes milliseconds; a thread silent for this long is given up
@@ -13,7 +13,8 @@ const kernels = new Map<string, Arena<unknown>>()
 let workers: Worker[] = []
 let broken = false // a thread could not start or died: the calling thread works alone from then on
 
-function open(name: string): Arena<unknown> {
+/** The calling thread's own instance of a kernel. */
+export function open(name: string): Arena<unknown> {
   const known = kernels.get(name)
   if (known !== undefined) return known
   const kernel = openKernel<unknown>(name)
@@ -32,16 +33,18 @@ export const sharedBytes = (length: number): Uint8Array => new Uint8Array(new Sh
 export const chunkRows = (cols: number): number => Math.max(1, Math.floor(CHUNK_WEIGHTS / cols))
 
 /** Hands a job to helping threads, of which the caller is one once it calls `finish`. Arrays must be shared memory when
- *  `threads` > 1. */
-export function start(job: Job, threads = availableParallelism()): Task {
+ *  `threads` > 1. `staged`: how many chunks can be worked on at once, where that is not all of them. */
+export function start(job: Job, threads = availableParallelism(), staged?: number): Task {
   const chunks = Math.ceil(job.rows.rows / job.rows.rowsPerChunk)
   const control = new SharedArrayBuffer(8 + chunks * 12) // fresh for each job: a late thread finds nothing to claim
   const task: Task = {
     ...job,
     next: new Int32Array(control, 0, 1),
+    staged: new Int32Array(control, 4, 1),
     bad: new Float64Array(control, 8, chunks),
     states: new Int32Array(control, 8 + chunks * 8, chunks),
   }
+  Atomics.store(task.staged, 0, staged ?? chunks + CLOSED)
   for (const helper of helpersFor(Math.min(threads, MOST_THREADS, chunks) - 1)) helper.postMessage(task)
   return task
 }
@@ -49,19 +52,21 @@ export function start(job: Job, threads = availableParallelism()): Task {
 /** Works with the others until all is done. Returns the flat index of the first weight that does not fit, or -1. */
 export function finish(task: Task): number {
   runChunks(open, task)
-  for (let chunk = 0; chunk < task.states.length; chunk++) {
-    if (Atomics.load(task.states, chunk) !== 0 || Atomics.wait(task.states, chunk, 0, WAIT_MS) !== 'timed-out') continue
-    giveUp()
-    runChunk(open, task, chunk)
-  }
-  const failed = task.states.findIndex((state) => state === BAD)
-  return failed < 0 ? -1 : (task.bad[failed] ?? 0)
+  for (let chunk = 0; chunk < task.states.length; chunk++) if (!arrived(task, chunk)) runChunk(open, task, chunk)
+  return firstBad(task)
 }
 
-/** Quantizes all rows of a block, whose arrays must be shared memory when `threads` > 1. Same bytes for any number of
- *  threads. Returns the flat index of the first weight that is not finite, or -1. */
-export function quantizeBlock(settings: GridSettings, block: RowBlock, threads?: number): number {
-  return finish(start({ job: 'quantize', rows: { ...block, settings, rowsPerChunk: chunkRows(block.cols) } }, threads))
+/** Waits for a chunk that was claimed; false when its thread was given up. */
+export function arrived({ states }: Task, chunk: number): boolean {
+  if (Atomics.load(states, chunk) !== 0 || Atomics.wait(states, chunk, 0, WAIT_MS) !== 'timed-out') return true
+  giveUp()
+  return false
+}
+
+/** The flat index of the first weight that does not fit, or -1; all chunks are done. */
+export function firstBad({ states, bad }: Task): number {
+  const failed = states.findIndex((state) => state === BAD)
+  return failed < 0 ? -1 : (bad[failed] ?? 0)
 }
 
 /** Up to `count` running threads; they never keep the process alive. */

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { effortOf, type GridSettings, noSearch, type RowBlock } from '../kernels/search.ts'
-import { quantizeBlock, sharedBytes, sharedFloats } from '../kernels/pool.ts'
+import { effortOf, type GridSettings, noSearch } from '../kernels/search.ts'
+import { quantizeStaged } from '../kernels/staged.ts'
 import type { QuantizeContext } from './define.ts'
 import { eachBlock, notFinite, rowsPerBlock, type WeightRows } from './rows.ts'
 import { quantizeTensor } from './tensor.ts'
@@ -39,19 +39,6 @@ export function quantizeToGrid(source: WeightRows, p: GridParameters, context: Q
   return result
 }
 
-/** Shared memory for a block, kept for the next one: fresh pages cost as much as the copying. */
-let spare: Pick<RowBlock, 'weights' | 'codes' | 'scales' | 'zeros'> | null = null
-function sharedBlock(weights: number, groups: number): NonNullable<typeof spare> {
-  if (spare === null || spare.weights.length < weights || spare.scales.length < groups)
-    spare = {
-      weights: sharedFloats(weights),
-      codes: sharedBytes(weights),
-      scales: sharedFloats(groups),
-      zeros: sharedBytes(groups),
-    }
-  return spare
-}
-
 function quantizeGroups(
   source: WeightRows,
   settings: GridSettings,
@@ -68,22 +55,15 @@ function quantizeGroups(
 
   const blockRows = Math.min(rows, rowsPerBlock(cols))
   const threads = blockRows * cols < SHARE_FROM_WEIGHTS ? 1 : (context.threads ?? availableParallelism())
-  const shared = threads > 1 ? sharedBlock(blockRows * cols, blockRows * groups) : null
   eachBlock(source, (weights, begin, end) => {
     const target = {
       codes: codes.subarray(begin * cols, end * cols),
       scales: scales.subarray(begin * groups, end * groups),
       zeros: zeros.subarray(begin * groups, end * groups),
     }
-    shared?.weights.set(weights)
-    const block = { rows: end - begin, cols, groupSize, importance, ...(shared ?? { weights, ...target }) }
-    const bad = quantizeBlock(settings, block, threads)
+    const block = { rows: end - begin, cols, groupSize, importance, weights, ...target }
+    const bad = quantizeStaged(settings, block, threads)
     if (bad >= 0) throw notFinite(context.layer, source, begin * cols + bad)
-    if (shared) {
-      target.codes.set(shared.codes.subarray(0, target.codes.length))
-      target.scales.set(shared.scales.subarray(0, target.scales.length))
-      target.zeros.set(shared.zeros.subarray(0, target.zeros.length))
-    }
     context.progress?.(end / rows)
   })
   const { bits, symmetric, scaleType } = settings

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { encodeReference } from '../../../src-main/engine/kernels/group.ref.ts'
-import { quantizeBlock, sharedBytes, sharedFloats } from '../../../src-main/engine/kernels/pool.ts'
 import { chooseReference } from '../../../src-main/engine/kernels/search.ref.ts'
 import { effortOf, type GridSettings, noSearch } from '../../../src-main/engine/kernels/search.ts'
+import { quantizeStaged } from '../../../src-main/engine/kernels/staged.ts'
 import { gaussian, gaussianMatrix, uniform } from './random.ts'
 
 function blockOf(rows: number, cols: number, groupSize: number, seed: number, spread: number) {
@@ -13,11 +13,11 @@ function blockOf(rows: number, cols: number, groupSize: number, seed: number, sp
     rows,
     cols,
     groupSize,
-    weights: fill(sharedFloats(rows * cols), () => (chance() < 0.1 ? 0 : next() * spread)),
+    weights: fill(new Float32Array(rows * cols), () => (chance() < 0.1 ? 0 : next() * spread)),
     importance: fill(new Float32Array(cols), () => (seed % 2 ? 1 : chance())),
-    codes: sharedBytes(rows * cols),
-    scales: sharedFloats(rows * groups),
-    zeros: sharedBytes(rows * groups),
+    codes: new Uint8Array(rows * cols),
+    scales: new Float32Array(rows * groups),
+    zeros: new Uint8Array(rows * groups),
   }
 }
 
@@ -44,7 +44,7 @@ test('the compiled search equals its plain twin bit for bit, alone and on thread
       const block = blockOf(rows, cols, Math.min(groupSize, cols), seed, 10 ** exponent)
       const effort = search ? effortOf(bits, symmetric) : noSearch
       const settings: GridSettings = { bits, symmetric, scaleType: half ? 'float16' : 'float32', effort }
-      expect(quantizeBlock(settings, block, threads)).toBe(-1)
+      expect(quantizeStaged(settings, block, threads)).toBe(-1)
       expectReference(block, settings)
     }),
     { seed: 8, numRuns: 150 },
@@ -60,7 +60,7 @@ test('rows of thousands, whose sums are taken in runs, equal the plain twin', ()
   ] as const) {
     const block = blockOf(3, 2600, 2600, 7, 0.02)
     const settings: GridSettings = { bits, symmetric, scaleType: 'float16', effort: effortOf(bits, symmetric) }
-    expect(quantizeBlock(settings, block, 1)).toBe(-1)
+    expect(quantizeStaged(settings, block, 1)).toBe(-1)
     expectReference(block, settings)
   }
 })
@@ -86,7 +86,7 @@ test('a large block gives the same bytes on 1, 2, 3 and 4 threads', () => {
   const runs = [1, 2, 3, 4].map((threads) => {
     const block = blockOf(512, 640, 64, 1, 1)
     block.weights.set(data)
-    expect(quantizeBlock(settings, block, threads)).toBe(-1)
+    expect(quantizeStaged(settings, block, threads)).toBe(-1)
     return Buffer.concat([block.codes, block.zeros, new Uint8Array(new Float32Array(block.scales).buffer)])
   })
   expect(runs.slice(1).every((run) => run.equals(runs[0] as Buffer))).toBe(true)
@@ -98,6 +98,6 @@ test.each([NaN, Infinity, -Infinity])('%d is found, whichever thread meets it', 
     const block = blockOf(400, 333, 50, 4, 1)
     block.weights[321 * 333 + 17] = value
     const settings: GridSettings = { bits: 4, symmetric: true, scaleType: 'float16', effort: noSearch }
-    expect(quantizeBlock(settings, block, threads)).toBe(321 * 333 + 17)
+    expect(quantizeStaged(settings, block, threads)).toBe(321 * 333 + 17)
   }
 })
