@@ -113,7 +113,8 @@ async function othersKept(
 function valuesTable(result: ScoreResult): string {
   const ranked = [...result.values].sort((a, b) => b.value - a.value)
   const parts = [...new Set(result.values.flatMap(({ parts: own }) => Object.keys(own ?? {})))]
-  const figure = (value: number | undefined): string => (value === undefined ? '–' : value.toPrecision(5))
+  const figure = (value: number | undefined): string =>
+    value === undefined ? '–' : Number.isInteger(value) ? String(value) : value.toPrecision(5)
   return formatTable(
     ['rank', result.per, 'score', ...parts],
     ranked.map(({ key, value, parts: own }, index) => [
