@@ -9,6 +9,7 @@ import { plainMethods } from '../../src-preload/contract/plan.ts'
 import { startServer } from '../../src-main/serve/serve.ts'
 
 const layers = 500
+const traced = ['devtools.timeline', 'blink', 'cc', 'viz', 'input', 'latencyInfo', 'benchmark', 'toplevel']
 const side = 128
 const root = resolve(import.meta.dirname, '../..')
 const executablePath = process.env.LATHE_CHROMIUM ?? '/usr/bin/chromium'
@@ -47,16 +48,14 @@ async function drag(page: Page, moves: number): Promise<Times> {
     const times = { handled: [] as number[], stamped: [] as number[], others: 0 }
     Object.assign(window, { latheTimes: times })
     let from: { handled: number; stamped: number } | null = null
-    window.addEventListener(
-      'pointermove',
-      (event) => {
-        const now = { handled: performance.now(), stamped: event.timeStamp }
-        from = now
-        // A move by less than a step changes nothing: what comes later must not be counted from it.
-        requestAnimationFrame(() => from === now && (from = null))
-      },
-      true,
-    )
+    // The page is told of a move as soon as the browser knows it, where it asks to be, and else with the frame.
+    const began = (event: Event): void => {
+      const now = { handled: performance.now(), stamped: event.timeStamp }
+      from = now
+      // A move by less than a step changes nothing: what comes later must not be counted from it.
+      requestAnimationFrame(() => from === now && (from = null))
+    }
+    window.addEventListener('onpointerrawupdate' in window ? 'pointerrawupdate' : 'pointermove', began, true)
     const loss = document.querySelector('[data-test="loss"]')
     if (!loss) return
     new MutationObserver(() => {
@@ -129,12 +128,15 @@ try {
     return new Map(metrics.map(({ name, value }) => [name, value * 1000]))
   }
   const profile = process.env.LATHE_PROFILE // a file for the page's profile, to be opened in DevTools
+  const trace = process.env.LATHE_TRACE // a file for what the browser did, for DevTools or Perfetto
+  if (trace !== undefined) await browser.startTracing(page, { path: trace, categories: traced })
   if (profile !== undefined) await session.send('Profiler.enable')
   if (profile !== undefined) await session.send('Profiler.start')
   const before = await busy()
   const { handled, stamped, others } = await drag(page, 300)
   const after = await busy()
   if (profile !== undefined) writeFileSync(profile, JSON.stringify((await session.send('Profiler.stop')).profile))
+  if (trace !== undefined) await browser.stopTracing()
   const work = (name: string): string =>
     (((after.get(name) ?? Number.NaN) - (before.get(name) ?? 0)) / handled.length).toFixed(1)
   const [a, b] = [handled, stamped].map((times) => times.sort((x, y) => x - y))

@@ -62,21 +62,24 @@ function createPlanning() {
     },
   )
   const range = computed(() => bitRange(projects.options))
+  const wished = computed(() => store.draft.locked) // the same while the hand moves: nothing below is done again then
+  /** With other data other options are offered: what is locked to one that is gone is free again. */
+  const locked = computed(() => {
+    const stands = ([layer, id]: [string, string]): boolean =>
+      projects.options === null || (projects.optionsByName.get(layer)?.some((option) => option.id === id) ?? false)
+    return Object.fromEntries(Object.entries(wished.value).filter(stands))
+  })
   /** What is asked for: the draft, its width inside what this format offers (not every one has 4 bits, or 2). */
   const now = computed((): Draft => {
     const { budget, constraints, allocator } = store.draft
-    const kept = { constraints, ...(allocator !== undefined && { allocator }) }
-    // With other data other options are offered: what is locked to one that is gone is free again.
-    const stands = ([layer, id]: [string, string]): boolean =>
-      projects.options === null || (projects.optionsByName.get(layer)?.some((option) => option.id === id) ?? false)
-    const locked = Object.fromEntries(Object.entries(store.draft.locked).filter(stands))
-    if (!('bits' in budget)) return { budget, locked, ...kept }
+    const kept = { locked: locked.value, constraints, ...(allocator !== undefined && { allocator }) }
+    if (!('bits' in budget)) return { budget, ...kept }
     const { min, max } = range.value
-    return { budget: { bits: Math.min(max, Math.max(min, budget.bits)) }, locked, ...kept }
+    return { budget: { bits: Math.min(max, Math.max(min, budget.bits)) }, ...kept }
   })
 
   // Everything on which the walk depends, but for the budget.
-  const bounds = computed(() => JSON.stringify([projects.revision, now.value.locked, now.value.constraints]))
+  const bounds = computed(() => JSON.stringify([projects.revision, locked.value, store.constraints]))
   const fetchFollow = latest(
     async ({ project, of, locked, constraints }: Question & { of: string }) => {
       const answer = await client.call('plan.follow', { project, locked: { ...locked }, constraints })
