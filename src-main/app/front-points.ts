@@ -8,9 +8,8 @@ import {
   type MeasuredPoint,
 } from '../../src-preload/contract/results.ts'
 import { curve } from '../engine/allocate/knapsack.ts'
-import { listEvaluationsOn } from '../store/evaluations.ts'
-import { listVariants } from '../store/variants.ts'
 import { importedFronts } from './front-import.ts'
+import { measuredVariants } from './measured.ts'
 import { type MemoryModel, memoryModel } from './front-memory.ts'
 import { type PlanLayer, type PlanModel, total, type Total, uniformChoice } from './plan-model.ts'
 import type { OpenProject } from './projects.ts'
@@ -135,18 +134,10 @@ export function measuredDots(project: OpenProject, model: PlanModel): MeasuredPo
     files.set(format, known)
     return known.get(variant) ?? null
   }
-  if (subject.data === '') return []
-  const variants = new Map(listVariants(project.store.read).map((variant) => [variant.id, variant]))
-  const dots = new Map<string, MeasuredPoint>()
-  const found = listEvaluationsOn(project.store.read, { checkpoint: subject.row.checkpoint, data: subject.data })
-  for (const { variant: id, part, metrics, bytes, samplesPerSecond } of found) {
-    if (part !== 'evaluate') continue
-    const variant = id === null ? null : variants.get(id)
-    if (variant === undefined) continue
-    const loss = variant === null ? { value: 0, low: 0, high: 0 } : metrics.klDivergence
-    if (!loss) continue
+  return measuredVariants(project, subject).map(({ variant, evaluation, loss }): MeasuredPoint => {
+    const { variant: id, metrics, bytes, samplesPerSecond } = evaluation
     const file = fileOf(id, variant?.format ?? model.format)
-    dots.set(id ?? '', {
+    return {
       variant: id,
       format: variant?.format ?? null,
       label: variant?.name ?? 'original',
@@ -154,8 +145,8 @@ export function measuredDots(project: OpenProject, model: PlanModel): MeasuredPo
       bytes: variant?.bytes ?? bytes,
       averageBits: variant?.averageBits ?? storedBits(model),
       loss: loss.value,
-      lossLow: loss.low ?? loss.value,
-      lossHigh: loss.high ?? loss.value,
+      lossLow: loss.low,
+      lossHigh: loss.high,
       predictedLoss: variant?.predictedLoss ?? null,
       metrics,
       pinned: variant?.pinned ?? false,
@@ -165,9 +156,8 @@ export function measuredDots(project: OpenProject, model: PlanModel): MeasuredPo
       // Another format's files are another matter; the original is no file of any.
       predictedMemory: variant?.format === model.format ? memory.of(variant.bytes) : null,
       predictedSeconds: null,
-    })
-  }
-  return [...dots.values()]
+    }
+  })
 }
 
 /** Bits a compressible weight takes in the checkpoint as it is. */

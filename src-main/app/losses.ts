@@ -31,6 +31,8 @@ export interface Losses {
   priorDeviation: number
   /** (layer, option) pairs whose loss is known by measurement of the layer, of any export format. */
   measured: ReadonlySet<string>
+  /** Of these the ones that were not run themselves: told from others of their layer that were. */
+  told: ReadonlySet<string>
   samples: number
 }
 
@@ -129,11 +131,14 @@ export function readLosses(project: OpenProject, subject: Subject): Losses {
   const isRun = new Map(
     [...layers].map(([name, { options }]) => [name, options.some((option) => option.measured !== null)]),
   )
-  const measured = new Set<string>()
+  const [measured, toldOnly] = [new Set<string>(), new Set<string>()]
   for (const [name, { options }] of layers)
-    for (const option of options)
-      if (subject.data === '' ? option.error !== null : isKnown(option, isRun.get(name) ?? false))
-        measured.add(keyOf(name, option.id))
+    for (const option of options) {
+      const key = keyOf(name, option.id)
+      if (!(subject.data === '' ? option.error !== null : isKnown(option, isRun.get(name) ?? false))) continue
+      measured.add(key)
+      if (subject.data !== '' && option.measured === null && !broken.has(key)) toldOnly.add(key)
+    }
 
   const tellOf = (layer: string, id: string): OptionLoss | null => {
     const facts = layers.get(layer)
@@ -166,6 +171,7 @@ export function readLosses(project: OpenProject, subject: Subject): Losses {
     source: source ?? 'assumed: four times less error with each bit, the same in every layer (nothing measured yet)',
     priorDeviation: anyRun ? Math.log(2) / 1.96 : Math.log(100) / 1.96,
     measured,
+    told: toldOnly,
     samples,
   }
 }
@@ -176,7 +182,7 @@ const isKnown = ({ measured, outputError, error }: OptionFacts, layerIsRun: bool
 const positive = (value: number): number => (Number.isFinite(value) && value > 0 ? value : 0)
 
 export function sensitivityState(project: OpenProject, subject: Subject): Project['sensitivity'] {
-  const { measured, samples, source } = readLosses(project, subject)
+  const { measured, told, samples, source } = readLosses(project, subject)
   const format = chosenFormat(subject)
   const { checkpoint, methods } = subject.row
   const candidates =
@@ -185,8 +191,10 @@ export function sensitivityState(project: OpenProject, subject: Subject): Projec
       : (knownCandidates(project, checkpoint, format, shapeOf(methods, [])) ??
         knownCandidates(project, checkpoint, format))
   const pairs = candidates ? pairsOf(candidates, subject) : null
-  const done = pairs ? pairs.filter((pair) => measured.has(pair)).length : measured.size
-  return { measured: done, total: pairs?.length ?? Math.max(done, guessPairs(subject)), samples, source }
+  const count = (known: ReadonlySet<string>): number => pairs?.filter((pair) => known.has(pair)).length ?? known.size
+  const done = count(measured)
+  const total = pairs?.length ?? Math.max(done, guessPairs(subject))
+  return { measured: done, told: count(told), total, samples, source }
 }
 
 /** What there is to measure for the format that is planned for. */

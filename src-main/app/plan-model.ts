@@ -9,7 +9,7 @@ import { type Candidates, loadCandidates, type Named } from './candidates.ts'
 import type { AppContext } from './context.ts'
 import { readSeconds } from './latency-units.ts'
 import { readLosses } from './losses.ts'
-import { measuredPoints, measuredQualities, removedBy } from './measured.ts'
+import { measuredPoints, measuredVariants, qualitiesOf, removedBy } from './measured.ts'
 import { layerLevers, methodsOfRecipe, REMOVE_BLOCKS } from './recipe-methods.ts'
 import { depthChain, removalLosses } from './depth-loss.ts'
 import { everyOption, isLever, optionsUnder } from './offered.ts'
@@ -159,7 +159,8 @@ function build(
   const removed = removedBy(methods)
   const gone = removalLosses(project, subject)(removed)
   const pairs = readPairs(project, subject)
-  const points = measuredPoints(project, subject, { losses, methods, pairs })
+  const measured = measuredVariants(project, subject)
+  const points = measuredPoints(project, subject, { measured, losses, methods, pairs })
   const weight = couplingWeight(points, losses.priorDeviation)
   const index = new Map(layers.map(({ name }, at) => [name, at]))
   const model: PlanModel = {
@@ -180,11 +181,11 @@ function build(
     source: losses.source,
     ...{ removed, removedLoss: gone.loss, removedError: gone.standardError, shorter: [] },
     running: candidates.running,
-    qualities: measuredQualities(project, subject),
+    qualities: qualitiesOf(measured),
   }
-  const predictions = points.map(({ predicted, cross, measured }) => ({
-    predicted: predicted + weight * cross,
-    measured,
+  const predictions = points.map((point) => ({
+    predicted: point.predicted + weight * point.cross,
+    measured: point.measured,
   }))
   return { ...model, calibration: calibrate(predictions, losses.priorDeviation) }
 }

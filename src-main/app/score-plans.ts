@@ -12,11 +12,11 @@ import type { ScoreResult } from '../../src-preload/contract/methods.ts'
 import type { ScorePlanPoint, ScorePlanRow, ScorePlans, Weighing } from '../../src-preload/contract/scores.ts'
 import type { Handlers } from '../../src-preload/contract/server.ts'
 import { solve } from '../engine/allocate/knapsack.ts'
-import { listEvaluationsOn } from '../store/evaluations.ts'
 import { listOptions } from '../store/options.ts'
 import { recipeId } from '../store/recipes.ts'
 import type { AppContext } from './context.ts'
 import { keyOf, readLosses } from './losses.ts'
+import { measuredVariants } from './measured.ts'
 import { bytesAtBits, planModel, type PlanModel, total, uniformChoice } from './plan-model.ts'
 import type { OpenProject } from './projects.ts'
 import { scoreMethod, storedScore } from './score.ts'
@@ -68,18 +68,13 @@ function budgetBytes(model: PlanModel, budget: Budget): number {
   throw new Fault('bad-arguments', 'Scores are compared at budgets of bits or bytes.', { data: { field: 'budgets' } })
 }
 
-/** The measured losses of variants on the project's data, newest last. */
-function measuredOf(project: OpenProject, { subject }: PlanModel): Map<string, ScorePlanPoint['measured']> {
-  const found = new Map<string, ScorePlanPoint['measured']>()
-  if (subject.data === '') return found
-  const on = { checkpoint: subject.row.checkpoint, data: subject.data }
-  for (const { variant, part, metrics } of listEvaluationsOn(project.store.read, on)) {
-    const loss = metrics.klDivergence
-    if (variant !== null && part === 'evaluate' && loss)
-      found.set(variant, { loss: loss.value, low: loss.low ?? loss.value, high: loss.high ?? loss.value })
-  }
-  return found
-}
+/** The measured losses of variants on the project's data, by id. */
+const measuredOf = (project: OpenProject, { subject }: PlanModel): Map<string, ScorePlanPoint['measured']> =>
+  new Map(
+    measuredVariants(project, subject).flatMap(({ variant, loss: { value, low, high } }) =>
+      variant === null ? [] : [[variant.id, { loss: value, low, high }]],
+    ),
+  )
 
 export async function scorePlans(
   context: AppContext,

@@ -86,8 +86,6 @@ export interface Tasks {
       layers: { name: string; options: Option[]; known: { id: string; method: string; error: number | null }[] }[]
       every: boolean
       importance: string | null // file of the 'importance' task, for options with 'weighted': true
-      /** Every other layer at this option, not original; losses then count from the same network with the layer original. */
-      around?: { name: string; option: Option }[]
     }
     result: {
       layers: {
@@ -105,7 +103,6 @@ export interface Tasks {
       source: string
       notices: string[]
       passes: number // work of the runs, in forward passes over the samples
-      reference: number | null // loss with every layer at `around`
     }
   }
   /** What pairs of layers cost together, each at its reference option. `block`: no layer of a pair lies before it; -1: anywhere. */

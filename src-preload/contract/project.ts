@@ -24,7 +24,8 @@ export const recentProjectSchema = z.object({
 export type RecentProject = z.infer<typeof recentProjectSchema>
 
 export const sensitivityStateSchema = z.object({
-  measured: z.number().int(), // (layer, option) pairs
+  measured: z.number().int(), // (layer, option) pairs whose loss is known by measurement of the layer
+  told: z.number().int().optional(), // of these: not run themselves, but told from others of their layer that were
   total: z.number().int(),
   samples: z.number().int(),
   source: z.string(),

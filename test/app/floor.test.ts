@@ -25,6 +25,16 @@ const project = (await client.call('project.create', { checkpoint, data })).fold
 await done(client, await client.call('sensitivity.start', { project, samples: 64, every: false }))
 const lose = 0.05
 
+test('what was run is told apart from what others of a layer tell', async () => {
+  const { measured, told = 0, total } = (await client.call('project.get', { project })).sensitivity
+  expect(measured).toBe(total)
+  const db = new Database(join(project, databaseName), { readonly: true })
+  const rows = db.prepare<[], { n: number }>("SELECT count(*) AS n FROM options WHERE data <> '' AND layer <> ''").get()
+  db.close()
+  expect(told).toBeGreaterThan(0)
+  expect(measured - told).toBe(rows?.n)
+})
+
 function orderOf(job: string): Point[] {
   const db = new Database(join(project, databaseName), { readonly: true })
   const row = db

@@ -1,25 +1,21 @@
 // Losses around a reference: what an option of one layer costs while every other layer is at its reference option, not original.
 //   L(choice) = L(reference) + sum_i (L(reference with i at its choice) - L(reference))  + terms of three layers and more
-// Each term holds the pairwise interactions of its layer with all the others at once (SYSTEMS.md A7), for the price of the
-// plain measurement: the prefix of the rounded network is cached as that of the original is. Kept as the difference to the same
-// network with the layer original, so that keeping a layer costs nothing and losses still add up.
-import { createHash } from 'node:crypto'
-import type { Option } from '../../../src-preload/contract/plan.ts'
-import { Fault } from '../../../src-preload/contract/fault.ts'
-import type { DeviceId } from '../../../src-preload/contract/project.ts'
-import { deriveSource } from '../checkpoint/derived.ts'
-import type { Network } from '../checkpoint/network.ts'
-import { readMatrix, toMemoryOrder } from '../checkpoint/weights.ts'
-import type { Dataset } from '../data/types.ts'
-import type { Importance } from '../export/define.ts'
-import type { TaskContext } from '../protocol.ts'
-import { dequantize } from '../quantize/dequantize.ts'
-import type { LayerHessians } from './inputs.ts'
-import { type Referee, refereeFor } from './referee.ts'
-import { openTrial, tryOption } from './tried.ts'
-
-/** The rounded weights lie in memory as floats. */
-const mostBytes = 2 ** 31
+// Each term holds the pairwise interactions of its layer with all the others at once (SYSTEMS.md A7). Losses count from the same
+// network with the layer original, so that keeping a layer costs nothing and losses still add up. Lathe does not plan with these:
+// they told held-out recipes worse than losses of each layer alone (npm run bench predictor).
+import type { Option } from '../../src-preload/contract/plan.ts'
+import type { DeviceId } from '../../src-preload/contract/project.ts'
+import { deriveSource } from '../../src-main/engine/checkpoint/derived.ts'
+import type { Network } from '../../src-main/engine/checkpoint/network.ts'
+import { readMatrix, toMemoryOrder } from '../../src-main/engine/checkpoint/weights.ts'
+import type { Dataset } from '../../src-main/engine/data/types.ts'
+import type { TaskContext } from '../../src-main/engine/protocol.ts'
+import { dequantize } from '../../src-main/engine/quantize/dequantize.ts'
+import { anchorsOf } from '../../src-main/engine/score/anchors.ts'
+import { hessiansFor, type LayerHessians } from '../../src-main/engine/score/inputs.ts'
+import { type Referee, refereeFor } from '../../src-main/engine/score/referee.ts'
+import { openStart, openSwap, standardErrorOf } from '../../src-main/engine/score/swap.ts'
+import { openTrial, tryOption } from '../../src-main/engine/score/tried.ts'
 
 interface Key {
   network: Network
@@ -28,70 +24,92 @@ interface Key {
   device: DeviceId
 }
 
-const rounded = new WeakMap<Network, { key: string; made: Promise<Network> }>()
-const originals = new WeakMap<Network, { key: string; referee: Promise<Referee> }>()
+export interface Around {
+  layers: {
+    name: string
+    losses: {
+      option: string
+      loss: number | null // null: not run
+      standardError: number | null
+      error: number
+      outputError: number | null
+    }[]
+  }[]
+  whole: number // loss with every layer at its reference
+}
 
-const nameOf = (reference: ReadonlyMap<string, Option>): string =>
-  createHash('sha256')
-    .update(JSON.stringify([...reference].map(([layer, { id }]) => [layer, id])))
-    .digest('hex')
+const trialOf = (key: Key, layer: Network['layers'][number], hessians: LayerHessians) =>
+  openTrial(layer, readMatrix(key.network, layer), {
+    ...{ hessians: hessians.get(layer.name) ?? null, importance: null, device: key.device },
+  })
 
-/** The network with every layer at its reference option. */
+/** The network with every layer at its reference option, as floats in memory. */
 async function roundedNetwork(
-  { network, device }: Key,
+  key: Key,
   reference: ReadonlyMap<string, Option>,
-  { hessians, importance }: { hessians: LayerHessians; importance: Importance | null },
+  hessians: LayerHessians,
 ): Promise<Network> {
-  const derived: Parameters<typeof deriveSource>[1] = new Map()
+  const { network } = key
+  const derived = new Map<string, { info: object; decode(begin: number, end: number): Float32Array }>()
   for (const layer of network.layers) {
     const option = reference.get(layer.name)
     const info = network.source.tensors.get(layer.name)
     if (option === undefined || option.method === 'keep' || info === undefined) continue
-    const known = { hessians: hessians.get(layer.name) ?? null, importance, device }
-    const { matrix } = await tryOption(await openTrial(layer, readMatrix(network, layer), known), option)
+    const { matrix } = await tryOption(await trialOf(key, layer, hessians), option)
     const weights = toMemoryOrder(layer, dequantize(matrix))
     const { stored: _, ...plain } = info
-    ;(derived as Map<string, unknown>).set(layer.name, {
+    derived.set(layer.name, {
       info: { ...plain, dtype: 'float32', bytes: weights.byteLength },
-      decode: (begin: number, end: number) => weights.subarray(begin, end),
+      decode: (begin, end) => weights.subarray(begin, end),
     })
   }
-  return {
-    ...network,
-    fingerprint: `${network.fingerprint} around ${nameOf(reference)}`,
-    source: deriveSource(network.source, derived),
-  }
+  const source = deriveSource(network.source, derived as Parameters<typeof deriveSource>[1])
+  return { ...network, fingerprint: `${network.fingerprint} rounded`, source }
 }
 
-/** Judges the network with every layer at its reference against the original. Faults 'unsupported' where that cannot be held in
- *  memory, or where the original's answers cannot. */
-export async function refereeAround(
+/** Some options of each kind, as sensitivity measures them, in all blocks. */
+export async function measureAround(
   key: Key,
+  options: ReadonlyMap<string, readonly Option[]>,
   reference: ReadonlyMap<string, Option>,
-  known: { hessians: LayerHessians; importance: Importance | null },
   context: TaskContext,
-): Promise<Referee> {
-  const { network, dataset, samples, device } = key
-  const refuse = (why: string) =>
-    new Fault('unsupported', `${network.name} is not measured around a reference: ${why}.`, {
-      hint: 'Measure without pairs.',
-      data: { file: network.path },
-    })
-  const bytes = network.layers.reduce((sum, { parameters }) => sum + 4 * parameters, 0)
-  if (bytes > mostBytes) throw refuse(`its weights take ${bytes} bytes as floats`)
-  const name = JSON.stringify([dataset.fingerprint, dataset.split, samples, device])
-  const before = originals.get(network)
-  const judged = before?.key === name ? before.referee : refereeFor(key, context)
-  originals.set(network, { key: name, referee: judged })
-  judged.catch(() => originals.delete(network))
-  const original = await judged
-  if (original.headOutside || original.output === original.calibration.judge.value)
-    throw refuse('its answers are not kept as log-probabilities')
-  const made = rounded.get(network)
-  const wanted = nameOf(reference)
-  const changed = made?.key === wanted ? made.made : roundedNetwork(key, reference, known)
-  rounded.set(network, { key: wanted, made: changed })
-  changed.catch(() => rounded.delete(network))
-  const own = await refereeFor({ ...key, network: await changed }, context)
-  return { ...own, feeds: (index) => original.feeds(index), compare: (...args) => original.compare(...args) }
+): Promise<Around> {
+  const { network, device } = key
+  const passes = { count: 0 }
+  const hessians = await hessiansFor(key, network.layers, passes, context)
+  const original = await refereeFor(key, context)
+  const own = await refereeFor({ ...key, network: await roundedNetwork(key, reference, hessians) }, context)
+  const referee: Referee = { ...own, feeds: original.feeds, compare: original.compare }
+  const found: Around = { layers: [], whole: 0 }
+  const layers = network.layers.filter(({ name }) => (options.get(name) ?? []).length > 0)
+  for (const [block, group] of Map.groupBy(layers, (layer) => layer.block ?? -1)) {
+    const single = group.map((layer) => [layer])
+    const start = await openStart(referee, single, block, device, passes, context)
+    for (const [index, layer] of group.entries()) {
+      const site = start.sites[index]
+      if (site === undefined) continue
+      const trial = await trialOf(key, layer, hessians)
+      const tried = []
+      for (const option of options.get(layer.name) ?? []) tried.push(await tryOption(trial, option))
+      const candidates = tried.map(({ option, error, outputError }) => ({
+        ...{ id: option.id, method: option.method, error: outputError ?? error },
+      }))
+      const chosen = anchorsOf(candidates, [])
+      const swap = await openSwap(referee, site, start.batches, device, passes, context)
+      const base = await swap.loss(new Map([[layer, readMatrix(network, layer)]]))
+      found.whole = Math.max(found.whole, (await swap.loss(new Map())).loss)
+      const losses: Around['layers'][number]['losses'] = []
+      for (const { option, error, outputError, matrix } of tried) {
+        const run = chosen.has(option.id) ? await swap.loss(new Map([[layer, dequantize(matrix)]])) : null
+        const means = run?.means.map((value, at) => value - (base.means[at] ?? 0)) ?? []
+        losses.push({
+          ...{ option: option.id, error, outputError, standardError: standardErrorOf(means) },
+          loss: run === null || Number.isNaN(run.loss) ? null : run.loss - base.loss,
+        })
+      }
+      await swap.release()
+      found.layers.push({ name: layer.name, losses })
+    }
+  }
+  return found
 }

@@ -20,6 +20,7 @@ import { refereeFor } from '../../src-main/engine/score/referee.ts'
 import { measureSensitivity } from '../../src-main/engine/score/sensitivity.ts'
 import { openStart, openSwap } from '../../src-main/engine/score/swap.ts'
 import { dataPath } from '../helpers/data.ts'
+import { type Around, measureAround } from './around.ts'
 
 const models = [
   { name: 'stories260K', model: ['stories260K'], data: ['stories260K'], samples: 4 },
@@ -51,37 +52,36 @@ interface Subject {
 }
 
 /** What is known of each layer; `bits`: with the other layers at that width, and what all of them there lose. */
-async function factsOf(
-  { network, dataset, layers, options, samples }: Subject,
-  bits: number | null = null,
-): Promise<{ facts: LayerFacts[]; whole: number }> {
+async function factsOf(subject: Subject, bits: number | null = null): Promise<{ facts: LayerFacts[]; whole: number }> {
+  const { network, layers, options } = subject
+  const { layers: found, whole } = bits === null ? await alone(subject) : await aroundBits(subject, options, bits)
+  const all = network.layers.reduce((sum, layer) => sum + layer.parameters, 0)
+  const facts = found.map(({ name, losses }): LayerFacts => ({
+    name,
+    share: (layers.find((layer) => layer.name === name)?.parameters ?? 0) / all,
+    options: losses.map(({ option, loss, standardError, error, outputError }) => ({
+      ...{ id: option, kind: 'quantize', error, outputError },
+      measured:
+        loss === null || (bits !== null && loss <= (standardError ?? 0))
+          ? null
+          : { loss, standardError: standardError ?? 0 },
+    })),
+  }))
+  return { facts, whole }
+}
+
+const aroundBits = (subject: Subject, options: Subject['options'], bits: number): Promise<Around> =>
+  measureAround({ ...subject, device }, options, referenceOf(subject, bits), quiet)
+
+async function alone({ network, dataset, layers, options, samples }: Subject): Promise<Around> {
   const wanted = new Map([...options].map(([name, own]) => [name, { options: own }]))
-  const facts: LayerFacts[] = []
-  let whole = 0
-  const around = bits === null ? {} : { around: referenceOf({ layers, options }, bits) }
+  const found: Around = { layers: [], whole: 0 }
   for (const block of new Set(layers.map((layer) => layer.block ?? -1))) {
     const common = { network, dataset, block, samples, device } as const
-    const found = await measureSensitivity(
-      { ...common, layers: wanted, every: false, importance: null, ...around },
-      quiet,
-    )
-    whole = Math.max(whole, found.reference ?? 0)
-    for (const { name, losses } of found.layers) {
-      const parameters = layers.find((layer) => layer.name === name)?.parameters ?? 0
-      facts.push({
-        name,
-        share: parameters / network.layers.reduce((sum, layer) => sum + layer.parameters, 0),
-        options: losses.map(({ option, loss, standardError, error, outputError }) => ({
-          ...{ id: option, kind: 'quantize', error, outputError },
-          measured:
-            loss === null || (bits !== null && loss <= (standardError ?? 0))
-              ? null
-              : { loss, standardError: standardError ?? 0 },
-        })),
-      })
-    }
+    const args = { ...common, layers: wanted, every: false, importance: null }
+    found.layers.push(...(await measureSensitivity(args, quiet)).layers)
   }
-  return { facts, whole }
+  return found
 }
 
 const referenceOf = ({ layers, options }: Pick<Subject, 'layers' | 'options'>, bits: number): Map<string, Option> =>

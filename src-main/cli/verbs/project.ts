@@ -1,3 +1,4 @@
+import type { Project } from '../../../src-preload/contract/project.ts'
 import { resolve } from 'node:path'
 import { formatBytes, formatTable } from '../format.ts'
 import { print } from '../output.ts'
@@ -36,7 +37,7 @@ export const projectShow = (folder: string, options: CommonOptions): Promise<voi
       [
         `${project.name} · ${project.checkpoint.path} · ${project.device}`,
         `data: ${project.data ? `${project.data.path} (${project.data.calibrate} to calibrate, ${project.data.evaluate} to evaluate: ${project.data.unit})` : 'none'}`,
-        `sensitivity: ${project.sensitivity.measured} of ${project.sensitivity.total} measured`,
+        `sensitivity: ${sensitivityWords(project.sensitivity)}`,
         ...project.variants.map(
           (each) => `variant ${each.name}: ${each.averageBits.toFixed(2)} bits, ${formatBytes(each.bytes)}`,
         ),
@@ -44,3 +45,8 @@ export const projectShow = (folder: string, options: CommonOptions): Promise<voi
       ].join('\n'),
     )
   })
+
+function sensitivityWords({ measured, told = 0, total }: Project['sensitivity']): string {
+  const run = `${measured - told} of ${total} options of layers measured`
+  return told > 0 ? `${run}, ${told} told from others of their layer` : run
+}

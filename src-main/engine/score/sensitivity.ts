@@ -15,10 +15,9 @@ import type { Importance } from '../export/define.ts'
 import type { TaskContext, TaskResult } from '../protocol.ts'
 import { dequantize } from '../quantize/dequantize.ts'
 import { anchorsOf, type Candidate } from './anchors.ts'
-import { refereeAround } from './around.ts'
 import { hessiansFor, type LayerHessians } from './inputs.ts'
 import { type Referee, refereeFor } from './referee.ts'
-import { type Divergence, openStart, openSwap, type Passes, standardErrorOf, type Start } from './swap.ts'
+import { openStart, openSwap, type Passes, type Start } from './swap.ts'
 import { openTrial, type Tried, tryOption } from './tried.ts'
 
 export interface LayerOptions {
@@ -36,8 +35,6 @@ export interface SensitivityArguments {
   layers: ReadonlyMap<string, LayerOptions>
   every: boolean // run the network for every option
   importance: Importance | null
-  /** Every other layer at this option, not original (around.ts). */
-  around?: ReadonlyMap<string, Option>
 }
 
 type Result = TaskResult<'sensitivity'>
@@ -54,7 +51,7 @@ export async function measureSensitivity(args: SensitivityArguments, context: Ta
   )
   const step = countdown(layers, args, context)
   const passes: Passes = { count: 0 }
-  const common = { samples: 0, notices, passes: 0, reference: null }
+  const common = { samples: 0, notices, passes: 0 }
   if (dataset === null || network.graph === null) {
     const measured: LayerLosses[] = []
     for (const layer of layers) {
@@ -64,17 +61,14 @@ export async function measureSensitivity(args: SensitivityArguments, context: Ta
     return { ...common, layers: measured, source: 'weight error only (no data)' }
   }
   const key = { network, dataset, samples, device }
-  const hessians = await hessiansFor(key, args.around ? network.layers : layers, passes, heard)
-  const referee = args.around
-    ? await refereeAround(key, args.around, { hessians, importance: args.importance }, heard)
-    : await refereeFor(key, heard)
+  const hessians = await hessiansFor(key, layers, passes, heard)
+  const referee = await refereeFor(key, heard)
   const { samples: used } = referee.calibration
   if (used < samples)
     heard.notify(`Asked for ${samples} calibration samples, the data has ${used}: all of them are used.`)
   const groups = layers.map((layer) => [layer])
   const start = await openStart(referee, groups, block, device, passes, heard)
   const measured: LayerLosses[] = []
-  const whole = args.around ? await lossAsItIs(referee, start, device, passes, heard) : null
   let standIns = 0
   for (const [index, layer] of layers.entries()) {
     const { tried, failed } = await tryAll(layer, args, hessians, heard, step)
@@ -83,9 +77,8 @@ export async function measureSensitivity(args: SensitivityArguments, context: Ta
     measured.push({ name: layer.name, losses: [...(await measureLayer(at, tried, args, heard, step)), ...failed] })
   }
   const more = standIns > 0 ? ', plain options of the same form standing in where inputs are not known' : ''
-  const others = args.around ? ' with the others at a reference' : ''
-  const source = `measured one layer at a time${others} on ${used} ${dataset.unit}${more}`
-  return { ...common, layers: measured, samples: used, source, passes: passes.count, reference: whole }
+  const source = `measured one layer at a time on ${used} ${dataset.unit}${more}`
+  return { ...common, layers: measured, samples: used, source, passes: passes.count }
 }
 
 interface Place {
@@ -99,7 +92,7 @@ interface Place {
 async function measureLayer(
   { referee, start, index, layer, passes }: Place,
   tried: readonly Tried[],
-  { network, every, layers, device, around }: SensitivityArguments,
+  { every, layers, device }: SensitivityArguments,
   context: TaskContext,
   step: Step,
 ): Promise<Losses> {
@@ -116,12 +109,9 @@ async function measureLayer(
   const swap = await openSwap(referee, site, start.batches, device, passes, context)
   const losses: Losses = []
   try {
-    // Around a reference, losses count from the same network with this layer original.
-    const base = around ? await swap.loss(new Map([[layer, readMatrix(network, layer)]])) : null
     for (const each of tried) {
       const isChosen = chosen.has(each.option.id)
-      const run = isChosen ? await swap.loss(new Map([[layer, dequantize(each.matrix)]])) : null
-      const found = run && base ? beyond(run, base) : run
+      const found = isChosen ? await swap.loss(new Map([[layer, dequantize(each.matrix)]])) : null
       if (found !== null && Number.isNaN(found.loss))
         context.notify(
           `${layer.name}: with ${each.option.id} the network's answers are not finite; it is not planned with.`,
@@ -133,30 +123,6 @@ async function measureLayer(
     await swap.release()
   }
   return losses
-}
-
-/** Loss of the reference itself: nothing is swapped. */
-async function lossAsItIs(
-  referee: Referee,
-  { sites, batches }: Start,
-  device: DeviceId,
-  passes: Passes,
-  context: TaskContext,
-): Promise<number | null> {
-  const [site] = sites
-  if (site === undefined) return null
-  const swap = await openSwap(referee, site, batches, device, passes, context)
-  try {
-    return (await swap.loss(new Map())).loss
-  } finally {
-    await swap.release()
-  }
-}
-
-/** What one run loses beyond another on the same samples. */
-const beyond = (run: Divergence, base: Divergence): Divergence => {
-  const means = run.means.map((value, index) => value - (base.means[index] ?? 0))
-  return { loss: run.loss - base.loss, standardError: standardErrorOf(means), means }
 }
 
 const candidateOf = ({ option, error, outputError }: Tried): Candidate => ({

@@ -13,7 +13,5 @@ export async function sensitivity(
   const dataset = data === null ? null : await cachedDataset(checkpoint, data)
   const importance = args.importance === null ? null : readImportance(args.importance, network)
   const layers = new Map(args.layers.map(({ name, options, known }) => [name, { options, known }]))
-  const around = args.around && new Map(args.around.map(({ name, option }) => [name, option]))
-  const more = around ? { around } : {}
-  return measureSensitivity({ network, dataset, block, samples, device, layers, every, importance, ...more }, context)
+  return measureSensitivity({ network, dataset, block, samples, device, layers, every, importance }, context)
 }

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
 import type { Layer, Network } from '../../../src-main/engine/checkpoint/network.ts'
-import type { Option } from '../../../src-preload/contract/plan.ts'
 import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
 import { readMatrix, toMemoryOrder, weightReader } from '../../../src-main/engine/checkpoint/weights.ts'
 import { openDataset } from '../../../src-main/engine/data/open.ts'
@@ -74,7 +73,8 @@ test('each loss behind a cut equals that of the whole network with the weight re
       const found = losses[bits - 2]?.loss ?? NaN
       const expected = await lossByHand(network, dataset, layer, bits, 12)
       expect(found, `${name} at ${bits} bits`).toBeGreaterThan(0)
-      expect(Math.abs(found / expected - 1), `${name} at ${bits} bits`).toBeLessThan(1e-3)
+      // Logarithms in float32: what a processor rounds counts where the divergence itself is tiny.
+      expect(Math.abs(found - expected), `${name} at ${bits} bits`).toBeLessThan(1e-3 * expected + 1e-8)
     }
     const widths = [2, 3, 4, 5, 6, 7, 8].map((bits) => optionsFor(layer).find((option) => option.bits === bits)?.id)
     const ladder = losses.filter(({ option }) => widths.includes(option)) // one option a width
@@ -142,50 +142,4 @@ test.skipIf(!hasData)('a tied head changes with the embedding, an untied one alo
       expect(Math.abs((losses[1]?.loss ?? NaN) / expected - 1), name).toBeLessThan(1e-3)
     }
   }
-})
-
-test('around a reference each loss is that of the whole network rounded, against the same with this layer original', async () => {
-  const network = residualNetwork()
-  const dataset = imageData()
-  const layers = network.layers.filter(({ compressible }) => compressible)
-  const at = (layer: Layer, bits: number) => optionsFor(layer).find((option) => option.bits === bits)!
-  const around = new Map(layers.map((layer) => [layer.name, at(layer, 3)]))
-  const common = { network, dataset, samples: 12, device: 'cpu', ...offered(network) } as const
-  const found = new Map<string, number>()
-  for (const block of [-1, ...network.blocks.map(({ index }) => index)])
-    for (const { name, losses } of (await measureSensitivity({ ...common, block, around }, quiet)).layers)
-      found.set(name, losses.find(({ option }) => option === at(layers[0]!, 2).id)?.loss ?? NaN)
-
-  const judge = await createJudge(network, { device: 'cpu', notify: () => undefined })
-  const lossOf = async (options: Map<string, Option>) => {
-    const weights = new Map(
-      layers.flatMap((layer): [string, Float32Array][] => {
-        const option = options.get(layer.name)
-        if (!option) return []
-        return [[layer.name, toMemoryOrder(layer, dequantize(applyPlain(readMatrix(network, layer), option)))]]
-      }),
-    )
-    const graph = segment(network.graph!, { outputs: [judge.value] })
-    const [a, b] = [
-      await openSession(graph, weightReader(network), { device: 'cpu' }, () => undefined),
-      await openSession(graph, weightReader(network, weights), { device: 'cpu' }, () => undefined),
-    ]
-    let [sum, rows] = [0, 0]
-    for await (const { feeds, targets } of dataset.calibrate.batches({ batchSize: 4, limit: 12 })) {
-      const fed = Object.fromEntries(a.inputNames.map((name) => [name, feeds[name]!]))
-      const [x, y] = [(await a.run(fed))[judge.value]!, (await b.run(fed))[judge.value]!]
-      const { kl } = await judge.compare(x.data as Float32Array, y.data as Float32Array, targets)
-      sum += kl.reduce((total, value) => total + value, 0)
-      rows += kl.length
-    }
-    await Promise.all([a.release(), b.release()])
-    return sum / rows
-  }
-  for (const layer of layers.slice(0, 3)) {
-    const without = new Map([...around].filter(([name]) => name !== layer.name))
-    const base = await lossOf(without)
-    const expected = (await lossOf(new Map([...without, [layer.name, at(layer, 2)]]))) - base
-    expect(found.get(layer.name), layer.name).toBeCloseTo(expected, 5)
-  }
-  await judge.release()
 })
