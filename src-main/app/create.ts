@@ -29,6 +29,7 @@ import { preflightHandlers } from './preflight.ts'
 import { projectHandlers } from './project.ts'
 import { createProjects } from './projects.ts'
 import { adoptInterrupted, prepareJob } from './recover.ts'
+import { ratesHandlers } from './rates.ts'
 import { runHandlers } from './run.ts'
 import { scoreHandlers } from './score.ts'
 import { scorePlansHandlers } from './score-plans.ts'
@@ -63,6 +64,7 @@ export interface App {
 const allHandlers = (context: AppContext): Handlers => ({
   ...infoHandlers(context),
   ...deviceHandlers(context),
+  ...ratesHandlers(context),
   ...methodHandlers(context),
   ...filesHandlers(context),
   ...checkpointHandlers(context),

@@ -9,11 +9,12 @@ import { compressUnits } from './compress-units.ts'
 import type { AppContext } from './context.ts'
 import { type Candidate, original } from './evaluate-units.ts'
 import { bytesInWords, memoryOf, type MemoryParts } from './footprint.ts'
-import { paceOf } from './pace.ts'
+import { paceOf, type Speed } from './pace.ts'
 import { planHandlers } from './plan.ts'
 import { canEvaluate, checkpointPath, dataReference, type OpenProject, type Subject, subjectOf } from './projects.ts'
 import { isSequential } from './layer-steps.ts'
 import { variantId } from './run.ts'
+import { machineRates, networkPace } from './rates.ts'
 import { measureUnits } from './running-unit.ts'
 import { sensitivityUnits } from './sensitivity.ts'
 
@@ -33,7 +34,9 @@ export const preflightHandlers = (context: AppContext): Pick<Handlers, 'plan.pre
   'plan.preflight': async ({ project: folder, job }) => {
     const project = context.projects.get(folder)
     const subject = subjectOf(project)
-    return judge(project, subject, await foresee(context, project, subject, job))
+    const foreseen = await foresee(context, project, subject, job)
+    const rates = await machineRates(context)
+    return judge(project, subject, foreseen, { rates, network: await networkPace(context, project, subject, rates) })
   },
 })
 
@@ -147,14 +150,14 @@ const plainUnit = (kind: string, weight: number): Unit => ({
   run: () => Promise.resolve(),
 })
 
-async function judge(project: OpenProject, subject: Subject, foreseen: Foreseen): Promise<Preflight> {
+async function judge(project: OpenProject, subject: Subject, foreseen: Foreseen, speed: Speed): Promise<Preflight> {
   const memory = memoryOf(subject, foreseen.memory)
   const availableBytes = Math.min(freemem(), process.availableMemory())
   const { bavail, bsize } = statfsSync(foreseen.folder)
   const freeBytes = bavail * bsize
   const fitsMemory = memory.bytes <= availableBytes
   const fitsDisk = foreseen.diskBytes <= freeBytes
-  const { done, ...time } = await timeOf(project, subject, foreseen.units)
+  const { done, ...time } = await timeOf(project, subject, foreseen.units, speed)
   return {
     memory: { peakBytes: memory.bytes, availableBytes, fits: fitsMemory, reason: memory.reason },
     disk: {
@@ -188,6 +191,7 @@ async function timeOf(
   project: OpenProject,
   subject: Subject,
   units: readonly Unit[],
+  speed: Speed,
 ): Promise<Preflight['time'] & { done: number }> {
   const open = new Map<string, { weight: number; units: number }>()
   let [all, finished] = [0, 0]
@@ -201,19 +205,21 @@ async function timeOf(
     open.set(unit.kind, { weight: kind.weight + unit.weight, units: kind.units + 1 })
   }
   let [ms, variance] = [0, 0]
-  const [known, unknown]: [string[], string[]] = [[], []]
+  const [known, foretold, unknown]: [string[], string[], string[]] = [[], [], []]
   for (const [kind, { weight, units: count }] of open) {
-    const pace = paceOf(project, subject.row.checkpoint, kind)
-    const own = weight * pace.msPerWeight
+    const pace = paceOf(project, subject, kind, speed)
+    const own = weight * pace.msPerWeight + count * pace.msPerUnit
     ms += own
     // The pace itself is unsure, and beside it every unit by itself.
     variance += (own * pace.deviation) ** 2 * (1 / count + 1 / Math.max(1, pace.units))
     if (pace.units > 0) known.push(`${pace.units} x ${kind}`)
-    else unknown.push(kind)
+    else if (pace.isGuess) unknown.push(kind)
+    else foretold.push(kind)
   }
   const spread = ms > 0 ? Math.sqrt(variance) / ms : 0
   const from = [
     ...(known.length > 0 ? [`timed in this project: ${known.join(', ')}`] : []),
+    ...(foretold.length > 0 ? [`foretold from a probe of this machine for ${foretold.join(', ')}`] : []),
     ...(unknown.length > 0 ? [`a first guess for ${unknown.join(', ')}`] : []),
   ].join('; ')
   return {

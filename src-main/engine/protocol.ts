@@ -7,6 +7,7 @@ import type { Xray } from '../../src-preload/contract/scores.ts'
 import type { ShootoutRow } from '../../src-preload/contract/shootout.ts'
 import type { CardRow } from './export/define.ts'
 import type { RunningMemory } from './graph/memory.ts'
+import type { NetworkPace, Rates } from './latency/rates.ts'
 import type { RunningFile } from './latency/running.ts'
 import type { FaultShape } from '../../src-preload/contract/fault.ts'
 
@@ -141,6 +142,10 @@ export interface Tasks {
       whole: { seconds: number; low: number; high: number; runs: number } | null // the network in floats
     }
   }
+  /** How fast this machine does what jobs are made of: about a second. */
+  rates: { args: object; result: Rates }
+  /** How fast it runs a network: three batches, judged; null, and said, where it cannot. */
+  pace: { args: { checkpoint: string; data: DataReference; device: DeviceId }; result: NetworkPace | null }
   /** What running the exported file takes on this machine's CPU; null, and said, where no process here runs the format. */
   running: {
     args: {

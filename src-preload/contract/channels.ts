@@ -20,7 +20,7 @@ import {
   planSchema,
   recipeSchema,
 } from './plan.ts'
-import { preflightJobSchema, preflightSchema } from './preflight.ts'
+import { preflightJobSchema, preflightSchema, ratesSchema } from './preflight.ts'
 import { deviceSchema, projectSchema, recentProjectSchema } from './project.ts'
 import {
   conversionPlanSchema,
@@ -46,6 +46,8 @@ export const channels = {
     z.object({ version: z.string(), platform: z.string(), home: z.string(), door: z.string() }),
   ),
   'device.list': channel(z.object({ measure: z.boolean().default(false) }), z.array(deviceSchema)),
+  /** As measured last on this machine, at the first pre-flight; null: never. `measure`: now. */
+  'machine.rates': channel(z.object({ measure: z.boolean().default(false) }), ratesSchema.nullable()),
   'method.list': channel(nothing, z.array(methodSummarySchema)),
 
   /** Server-side folder listing for a file chooser; null path = the user's home. */

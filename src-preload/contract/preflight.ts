@@ -52,4 +52,13 @@ export const preflightSchema = z.object({
   alternatives: z.array(z.string()), // what to do when it does not fit, best first
   notices: z.array(z.string()), // 'asked for 512 samples, the data has 128: all of them are used'
 })
+/** How fast this machine does what jobs are made of: the first estimates come from it. */
+export const ratesSchema = z.object({
+  gflops: z.number(), // of float32 matrix products on the CPU
+  weightsPerSecond: z.number(), // rounded to nearest, 4 bits
+  openMs: z.number(), // of a session
+  machine: z.string(), // processor, threads, runtime of the programs
+  at: z.string(),
+})
+
 export type Preflight = z.infer<typeof preflightSchema>

@@ -30,6 +30,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   'lim-order': async () => (await import('./lim-order.ts')).benchLimOrder(), // many minutes
   'zeroth-order': benchZerothOrder, // minutes
   predictor: async () => (await import('./predictor.ts')).benchPredictor(), // minutes
+  preflight: async () => (await import('./preflight.ts')).benchPreflight(), // two small runs
   scores: async () => (await import('./scores.ts')).benchScores(), // minutes
   eigen: async () => (await import('./eigen.ts')).benchEigen(), // a minute and more
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp

@@ -5,6 +5,7 @@ import { checkpoint, data } from './house.ts'
 export const badArguments: Record<ChannelName, unknown> = {
   'app.info': 'nothing',
   'device.list': { measure: 'yes' },
+  'machine.rates': { measure: 'yes' },
   'method.list': [],
   'files.list': { folder: 7 },
   'files.pick': { purpose: 'anything' },

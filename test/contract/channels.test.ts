@@ -33,6 +33,13 @@ const cases: { [N in ChannelName]: Case & { check?: (result: Result<N>) => unkno
     good: () => ({}),
     check: (devices) => expect(devices.find(({ id }) => id === 'cpu')?.available).toBe(true),
   },
+  'machine.rates': {
+    good: () => ({ measure: true }),
+    check: (rates) => {
+      expect(rates?.gflops).toBeGreaterThan(0)
+      expect(rates?.weightsPerSecond).toBeGreaterThan(0)
+    },
+  },
   'method.list': {
     good: () => ({}),
     check: (methods) =>

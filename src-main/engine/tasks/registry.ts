@@ -17,6 +17,8 @@ export const tasks: { [N in keyof Tasks]: () => Promise<Task<N>> } = {
   score: async () => (await import('./score.ts')).score,
   xray: async () => (await import('./xray.ts')).xray,
   sensitivity: async () => (await import('./sensitivity.ts')).sensitivity,
+  rates: async () => (await import('./rates.ts')).rates,
+  pace: async () => (await import('./rates.ts')).pace,
   running: async () => (await import('./running.ts')).running,
   latency: async () => (await import('./latency.ts')).latency,
   pairs: async () => (await import('./pairs.ts')).pairs,

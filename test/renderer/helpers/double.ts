@@ -164,6 +164,7 @@ export function createDouble(start: Project = emptyProject()): Double {
   const answers: Answers = {
     'app.info': () => ({ version: '0.1.0', platform: 'linux', home: '/home/someone', door: 'web' }),
     'device.list': () => made.devices,
+    'machine.rates': () => null,
     'method.list': () => methods,
     'files.list': ({ folder: asked }) => ({
       folder: asked ?? '/home/someone',

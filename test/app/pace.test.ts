@@ -1,0 +1,63 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import type { AppContext } from '../../src-main/app/context.ts'
+import { paceOf, type Speed } from '../../src-main/app/pace.ts'
+import type { OpenProject, Subject } from '../../src-main/app/projects.ts'
+import { machineRates, ratesHandlers } from '../../src-main/app/rates.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'lathe-pace-'))
+afterAll(() => rmSync(home, { recursive: true, force: true }))
+
+const empty = {
+  store: { read: { prepare: () => ({ get: () => undefined, all: () => [] }) } },
+} as unknown as OpenProject
+const subject = {
+  row: { checkpoint: 'c' },
+  checkpoint: { summary: { parameters: 1e6 } },
+} as unknown as Subject
+const rates = { gflops: 50, weightsPerSecond: 1e7, openMs: 20, machine: 'm', at: '2026-01-01T00:00:00.000Z' }
+const speed: Speed = { rates, network: { perSampleMs: 10, fixedMs: 200, samples: 24, isRun: true } }
+
+test('before anything was timed, an evaluation takes its samples at the pace of the probe', () => {
+  const { msPerWeight, msPerUnit, units, isGuess } = paceOf(empty, subject, 'evaluate-original', speed)
+  expect([units, isGuess]).toEqual([0, false])
+  // The weight of the unit: parameters x samples.
+  expect(msPerWeight * 1e6 * 100 + msPerUnit).toBeCloseTo(100 * 10 + 200 + 12, 6)
+})
+
+test('twice the speed, half the time; nothing measured is a guess, and said', () => {
+  const fast = { rates: { ...rates, weightsPerSecond: 2e7 }, network: null }
+  const [slow, quick] = [speed, fast].map((each) => paceOf(empty, subject, 'compress', each))
+  expect(slow!.msPerWeight / quick!.msPerWeight).toBeCloseTo(2, 12)
+  const blind = { rates: null, network: null }
+  for (const kind of ['compress', 'evaluate', 'piece', 'running', 'anything'])
+    expect(paceOf(empty, subject, kind, blind).isGuess).toBe(true)
+  expect(paceOf(empty, subject, 'evaluate', { rates, network: null }).isGuess).toBe(true)
+  expect(paceOf(empty, subject, 'evaluate', blind).deviation).toBeGreaterThan(
+    paceOf(empty, subject, 'evaluate', speed).deviation,
+  )
+})
+
+test('the machine is measured once, kept, and measured anew when asked or when the file is not of this machine', async () => {
+  let asked = 0
+  const open = (): AppContext =>
+    ({
+      home,
+      questions: { run: () => Promise.resolve({ gflops: 10 + (asked += 1), weightsPerSecond: 1, openMs: 1 }) },
+    }) as unknown as AppContext
+  const first = open()
+  expect(ratesHandlers(first)['machine.rates']({ measure: false }, { door: 'cli', trusted: true })).toBeNull()
+  expect(await Promise.all([machineRates(first), machineRates(first)])).toMatchObject([{ gflops: 11 }, { gflops: 11 }])
+  expect(await machineRates(open())).toMatchObject({ gflops: 11 }) // another process
+  expect(await machineRates(open(), true)).toMatchObject({ gflops: 12 })
+  const file = join(home, 'rates.json')
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/"machine": "/, '"machine": "another '))
+  expect(await machineRates(open())).toMatchObject({ gflops: 13 })
+  writeFileSync(file, 'no JSON')
+  expect(await machineRates(open())).toMatchObject({ gflops: 14 })
+  const broken = { home, questions: { run: () => Promise.reject(new Error('gone')) } } as unknown as AppContext
+  rmSync(file)
+  expect(await machineRates(broken)).toBeNull()
+})
