@@ -1,15 +1,21 @@
 import type { DeviceId } from '../../../src-preload/contract/project.ts'
-import { collectHessians } from '../calibrate/collect.ts'
+import { samplesOf } from '../calibrate/batches.ts'
+import { collectHessians, graphOf } from '../calibrate/collect.ts'
+import { layersOf, layoutOf } from '../calibrate/layout.ts'
+import type { PieceRun } from '../calibrate/run.ts'
+import { hessianKey, stageHessians, weighPiece, weightingKey } from '../calibrate/stage.ts'
 import type { Layer, Network } from '../checkpoint/network.ts'
 import type { Dataset } from '../data/types.ts'
 import type { Hessian } from '../kernels/linear/types.ts'
 import type { TaskContext } from '../protocol.ts'
+import type { TokenWeighting } from '../quantize/define.ts'
 
 /** What flows into a layer: one Hessian, or one for each group of a convolution. */
 export interface LayerInputs {
   calibrate: readonly Hessian[] // what quantizers may look at
   judge: readonly Hessian[] // what their errors are measured on; of other samples where the data has any
   source: string // of the judge, in words
+  notes: string[] // on how rows were weighed
 }
 
 interface Wanted {
@@ -18,24 +24,52 @@ interface Wanted {
   layer: Layer
   samples: number
   device: DeviceId
+  /** How the rows that quantizers may look at are weighed; default: all alike. */
+  weighting?: TokenWeighting | null
 }
 
 const kept = new WeakMap<Network, Map<string, LayerInputs | null>>()
-const mostKept = 4 // Hessians of a wide layer take 64 MiB
+const mostKept = 5 // Hessians of a wide layer take 64 MiB
 
 /** Inputs of a layer on calibration and on evaluation samples; null where nothing flows into it (a lookup). Kept, for a
  *  shoot-out asks for them once for each quantizer. */
 export async function layerInputs(wanted: Wanted, context: TaskContext): Promise<LayerInputs | null> {
-  const { network, dataset, layer, samples, device } = wanted
+  const { network, dataset, layer, samples, device, weighting = null } = wanted
   const known = kept.get(network) ?? new Map<string, LayerInputs | null>()
   kept.set(network, known)
-  const key = JSON.stringify([dataset.fingerprint, dataset.split, layer.name, samples, device])
+  const key = JSON.stringify([dataset.fingerprint, dataset.split, layer.name, samples, device, weightingKey(weighting)])
   const found = known.get(key)
   if (found !== undefined) return found
-  const inputs = await collect(wanted, context)
+  const inputs = weighting ? await weigh({ ...wanted, weighting }, context) : await collect(wanted, context)
   known.set(key, inputs)
   for (const oldest of known.keys()) if (known.size > mostKept) known.delete(oldest)
   return inputs
+}
+
+/** The same inputs, judged alike, with calibration rows weighed as a run would weigh them, but on the network's own
+ *  activations, of which a shoot-out knows no others. */
+async function weigh(
+  wanted: Wanted & { weighting: TokenWeighting },
+  context: TaskContext,
+): Promise<LayerInputs | null> {
+  const { network, dataset, layer, device, weighting } = wanted
+  const alike = await layerInputs({ ...wanted, weighting: null }, context)
+  const graph = graphOf(network)
+  const found = layoutOf(network, graph).find((piece) => layersOf(piece).some((each) => each.layer.name === layer.name))
+  const input = found && layersOf(found).find((each) => each.layer.name === layer.name)?.input
+  if (!alike || !found || !input) return alike
+  const notes: string[] = []
+  const notify = (note: string): void => void notes.push(note)
+  const samples = samplesOf(dataset, wanted.samples, notify)
+  const run: PieceRun = {
+    ...{ network, graph, dataset, samples, device, notify, state: null, weights: new Map() },
+    piece: { ...found, border: [] }, // from the network's inputs on
+  }
+  const tokens = await weighPiece(run, [weighting])
+  const step = `inputs weighed by ${weighting.strategy}`
+  const report = (done: number): void => context.progress({ fraction: done / samples, step })
+  const hessians = await stageHessians(run, [{ input, weighting }], tokens, report)
+  return { ...alike, notes, calibrate: hessians.get(hessianKey({ input, weighting })) ?? alike.calibrate }
 }
 
 async function collect(
@@ -59,5 +93,5 @@ async function collect(
   const rows = judge.reduce((most, hessian) => Math.max(most, hessian.rows), 0)
   const part = others > 0 ? 'evaluation' : 'calibration'
   const source = `output error over ${rows} rows of ${others || samples} ${part} samples`
-  return { calibrate, judge, source }
+  return { calibrate, judge, source, notes: [] }
 }

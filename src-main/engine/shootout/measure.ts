@@ -5,7 +5,7 @@ import type { ShootoutRow } from '../../../src-preload/contract/shootout.ts'
 import type { DeviceId } from '../../../src-preload/contract/project.ts'
 import { toFault } from '../../../src-preload/contract/fault.ts'
 import type { Option } from '../../../src-preload/contract/plan.ts'
-import { diagonalOf, looksAtInputs, needsHessian, weightingOf } from '../calibrate/choose.ts'
+import { diagonalOf, looksAtInputs, needsHessian } from '../calibrate/choose.ts'
 import type { Layer } from '../checkpoint/network.ts'
 import { outputError } from '../kernels/linear/error.ts'
 import type { QuantizeContext } from '../quantize/define.ts'
@@ -32,8 +32,6 @@ function contextOf(option: Option, { layer, inputs, seed, device }: Arena, notes
   if (!inputs || !looksAtInputs(option, layer.name)) return context
   const importance = diagonalOf(inputs.calibrate)
   if (!needsHessian(option, layer.name)) return { ...context, importance }
-  const weighting = weightingOf(option, layer.name)
-  if (weighting) notes.push(`Calibration rows weigh alike here; a run weighs them by ${weighting.strategy}.`)
   return { ...context, importance, hessians: inputs.calibrate }
 }
 

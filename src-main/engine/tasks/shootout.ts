@@ -1,5 +1,6 @@
 import type { ShootoutRow } from '../../../src-preload/contract/shootout.ts'
 import { Fault } from '../../../src-preload/contract/fault.ts'
+import { weightingOf } from '../calibrate/choose.ts'
 import { weightRows } from '../checkpoint/weights.ts'
 import type { TaskContext, Tasks } from '../protocol.ts'
 import { contestantsOf } from '../shootout/contestants.ts'
@@ -26,29 +27,31 @@ export async function shootout(
     })
   const dataset = data === null ? null : await cachedDataset(checkpoint, data)
   const share = dataset ? inputShare : 0
+  const wanted = dataset && { network, dataset, layer, samples, device }
   const inputs =
-    dataset &&
-    (await layerInputs(
-      { network, dataset, layer, samples, device },
-      { ...context, progress: ({ fraction, step }) => context.progress({ fraction: fraction * share, step }) },
-    ))
+    wanted &&
+    (await layerInputs(wanted, {
+      ...context,
+      progress: ({ fraction, step }) => context.progress({ fraction: fraction * share, step }),
+    }))
   const arena = { layer, source: weightRows(network, layer), inputs, prepared: titles, notes, seed, device }
   const skip = new Set(args.skip)
   const todo = contestantsOf(layer, args.methods, inputs !== null).filter(({ option }) => !skip.has(option.id))
   const rows: ShootoutRow[] = []
   for (const contestant of todo) {
-    const { title } = contestant.quantizer
-    context.progress({
-      fraction: share + ((1 - share) * rows.length) / todo.length,
-      step: `${title}: ${contestant.option.id}`,
-    })
-    const row = await measureOption(contestant, arena)
+    const { quantizer, option } = contestant
+    const step = `${quantizer.title}: ${option.id}`
+    const fraction = (): number => share + ((1 - share) * rows.length) / todo.length
+    const say = (words: string): void => context.progress({ fraction: fraction(), step: words })
+    say(step)
+    const weighting = inputs && weightingOf(option, layer.name)
+    const own =
+      wanted && weighting
+        ? await layerInputs({ ...wanted, weighting }, { ...context, progress: (update) => say(update.step) })
+        : inputs
+    const row = await measureOption(contestant, { ...arena, inputs: own, notes: [...notes, ...(own?.notes ?? [])] })
     rows.push(row)
-    context.progress({
-      fraction: share + ((1 - share) * rows.length) / todo.length,
-      step: `${title}: ${contestant.option.id}`,
-      row,
-    })
+    context.progress({ fraction: fraction(), step, row })
   }
   return { rows }
 }

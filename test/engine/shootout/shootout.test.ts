@@ -11,6 +11,9 @@ import { rtn } from '../../../src-main/engine/quantize/rtn.ts'
 import { quantizers } from '../../../src-main/engine/quantize/registry.ts'
 import { ggmlOption } from '../../../src-main/engine/export/gguf/types.ts'
 import { storedBytes } from '../../../src-main/engine/shootout/bytes.ts'
+import { layerInputs } from '../../../src-main/engine/shootout/inputs.ts'
+import type { TokenWeighting } from '../../../src-main/engine/quantize/define.ts'
+import { cachedDataset, cachedNetwork, layerOf } from '../../../src-main/engine/tasks/cache.ts'
 import { contestants } from '../../../src-main/engine/shootout/contestants.ts'
 import { shootout } from '../../../src-main/engine/tasks/shootout.ts'
 import { gaussianMatrix } from '../kernels/random.ts'
@@ -123,4 +126,30 @@ test('what cannot be asked is refused by name', async () => {
   await expect(refused({ methods: ['dice'] })).rejects.toSatisfy(
     (error) => error instanceof Fault && error.code === 'bad-arguments' && error.message.includes('dice'),
   )
+})
+
+const weighings: [string, TokenWeighting][] = [
+  ['all alike', { strategy: 'norm', parameters: { rMin: 1 } }],
+  ['size', { strategy: 'norm', parameters: { rMin: 0.1 } }],
+  ['attention', { strategy: 'attention', parameters: { rMin: 0.1 } }],
+]
+test.each(weighings)('rows are weighed as a run weighs them: %s', async (words, weighting) => {
+  const network = cachedNetwork(language.checkpoint)
+  const dataset = await cachedDataset(language.checkpoint, args.data)
+  const wanted = { network, dataset, layer: layerOf(network, name), samples: 4, device: 'cpu' as const }
+  const alike = await layerInputs(wanted, context)
+  const weighed = await layerInputs({ ...wanted, weighting }, context)
+  expect(weighed?.judge).toBe(alike?.judge)
+  expect(weighed?.notes).toEqual([])
+  const [a, b] = [alike, weighed].map((inputs) => inputs?.calibrate[0]?.data ?? new Float32Array())
+  const difference = Math.hypot(...(a ?? []).map((value, i) => value - (b?.[i] ?? 0))) / Math.hypot(...(a ?? []))
+  if (words === 'all alike') expect(difference).toBeLessThan(1e-5)
+  else expect(difference).toBeGreaterThan(0.02)
+})
+
+test('RSQ is tried with its tokens weighed, not as GPTQ', async () => {
+  const { rows } = await shootout({ ...args, methods: ['rsq', 'gptq'] }, context)
+  const error = (id: string) => rows.find(({ option }) => option.id === id)?.outputError
+  expect(error('rsq-3-g32')).toBeGreaterThan(0)
+  expect(error('rsq-3-g32')).not.toBe(error('gptq-3-g32'))
 })
