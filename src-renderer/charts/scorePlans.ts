@@ -56,7 +56,7 @@ export function planOption({ series, write }: PlanChartData, theme: ChartTheme):
       type: 'value',
       min: left - air,
       max: right + air,
-      name: 'bytes of the exported file',
+      name: 'Size of the exported file',
       nameLocation: 'middle',
       nameGap: 30,
       nameTextStyle: name,
