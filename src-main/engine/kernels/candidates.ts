@@ -12,7 +12,7 @@ export function storedScale(scale: number, type: 'float16' | 'float32'): number 
 }
 
 /** Smallest scale with which zero point z clips nothing on the side it serves; sign -1 mirrors the grid. */
-function tightScale(lo: number, hi: number, z: number, top: number, sign: number): number {
+export function tightScale(lo: number, hi: number, z: number, top: number, sign: number): number {
   const [low, high] = sign < 0 ? [hi, -lo] : [-lo, hi]
   if (z === 0) return f(high / top)
   if (z === top) return f(low / top)

@@ -10,7 +10,6 @@
 // the rows among threads gives the same bytes.
 import {
   copyPadded,
-  distances,
   encode,
   errorAt,
   extent,
@@ -18,7 +17,6 @@ import {
   lo,
   padded,
   sumDD,
-  sumDD2,
   sumOne,
   sumPair,
   sums,
@@ -32,11 +30,9 @@ import { storedScale } from './shared/scale'
 import {
   configureShort,
   extentOfFour,
-  foundScale,
-  foundZero,
-  plainScale,
-  plainZero,
+  scales as shortScales,
   searchFour,
+  zeros as shortZeros,
 } from './shared/short-search'
 
 let bits: i32 = 4
@@ -224,7 +220,7 @@ export function quantizeRows(
 }
 
 const four = memory.data(4 * 24) // of four groups: address of the weights, flat index, weights in it
-const grids = memory.data(4 * 16, 16) // plain scales, plain zeros, found scales, found zeros
+const grids = memory.data(3 * 16, 16) // their scales, zero points and 1 / scales
 
 /** As quantizeRows with all weights alike, four groups at a time. */
 function quantizeAlike(
@@ -237,6 +233,7 @@ function quantizeAlike(
   groupSize: i32,
   scratch: usize,
 ): i32 {
+  const top = <f32>((1 << bits) - 1)
   const count = padded(groupSize)
   const short = scratch
   const copies = short + ((<usize>count) << 3)
@@ -276,37 +273,24 @@ function quantizeAlike(
       }
     }
     searchFour(x0, x1, x2, x3, count, short)
-    v128.store(grids, plainScale)
-    v128.store(grids, plainZero, 16)
-    v128.store(grids, foundScale, 32)
-    v128.store(grids, foundZero, 48)
+    v128.store(grids, shortScales)
+    v128.store(grids, shortZeros, 16)
+    v128.store(grids, f32x4.div(f32x4.splat(1), shortScales), 32)
     for (let j = 0; j < here; j++) {
-      takeBetter(load<usize>(four + j * 24), count, grids + (j << 2))
+      const own = grids + (j << 2)
+      const scale = load<f32>(own)
+      const zero = load<f32>(own, 16)
       store<f32>(scales, scale)
       store<u8>(zeros, <u8>zero)
       const target = codes + load<i32>(four + j * 24, 8)
       const n = load<i32>(four + j * 24, 12)
       if (scale == 0) memory.fill(target, <u8>zero, n)
-      else
-        encode(load<usize>(four + j * 24), n, 1 / scale, zero, <f32>((1 << bits) - 1), whole ? target : spare, target)
+      else encode(load<usize>(four + j * 24), n, load<f32>(own, 32), zero, top, whole ? target : spare, target)
       scales += 4
       zeros++
     }
   }
   return -1
-}
-
-/** The found grid where its true error is below the plain one's, which integers are too coarse to say. */
-function takeBetter(x: usize, count: i32, grid: usize): void {
-  scale = load<f32>(grid)
-  zero = load<f32>(grid, 16)
-  const found = load<f32>(grid, 32)
-  const foundZero = load<f32>(grid, 48)
-  if (found == scale && foundZero == zero) return
-  distances(x, count, 1 / scale, zero, 1 / found, foundZero, <f32>((1 << bits) - 1))
-  if (!(<f64>found * <f64>found * sumDD2 < <f64>scale * <f64>scale * sumDD)) return
-  scale = found
-  zero = foundZero
 }
 
 function allOnes(h: usize, n: i32): bool {

@@ -10,7 +10,6 @@ export let sumUU: f64 = 0 // sum of h * u * u
 export let sumXU2: f64 = 0 // the same of a second grid
 export let sumUU2: f64 = 0
 export let sumDD: f64 = 0 // sum of h * (x * inverse - u)^2
-export let sumDD2: f64 = 0
 
 export function padded(n: i32): i32 {
   return (n + 15) & ~15
@@ -172,37 +171,6 @@ export function sumOne(x: usize, h: usize, n: i32, inverse: f32, zero: f32, top:
   sumXU = xu
   sumUU = uu
   sumDD = dd
-}
-
-/** Squared distances of two grids in one pass, every weight alike, in 4 float32 lanes: sets sumDD and sumDD2. */
-export function distances(x: usize, n: i32, first: f32, zero1: f32, second: f32, zero2: f32, top: f32): void {
-  const s1 = f32x4.splat(first)
-  const s2 = f32x4.splat(second)
-  const low1 = f32x4.splat(-zero1)
-  const low2 = f32x4.splat(-zero2)
-  const high1 = f32x4.splat(top - zero1)
-  const high2 = f32x4.splat(top - zero2)
-  const end = x + (padded(n) << 2)
-  let dd1: f64 = 0,
-    dd2: f64 = 0
-  while (x < end) {
-    let a1 = f32x4.splat(0),
-      a2 = f32x4.splat(0)
-    const stop = min<usize>(x + SEGMENT, end)
-    for (; x < stop; x += 16) {
-      const value = v128.load(x)
-      const v1 = f32x4.mul(value, s1)
-      const v2 = f32x4.mul(value, s2)
-      const d1 = f32x4.sub(v1, codeOf(v1, low1, high1))
-      const d2 = f32x4.sub(v2, codeOf(v2, low2, high2))
-      a1 = f32x4.add(a1, f32x4.mul(d1, d1))
-      a2 = f32x4.add(a2, f32x4.mul(d2, d2))
-    }
-    dd1 += fold(a1)
-    dd2 += fold(a2)
-  }
-  sumDD = dd1
-  sumDD2 = dd2
 }
 
 /** Sum of h * (x - scale * u)^2 in float64 for the codes nearest to x * (1 / scale): what the stored grid really costs. */

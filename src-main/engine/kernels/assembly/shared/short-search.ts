@@ -3,7 +3,8 @@
 //   u = clamp((a b + 2^14) >> 15, -z, top - z)     b = 2^15 / (k t) for a scale t
 //   s = sum(a u) / (k sum(u^2))     explained = sum(a u)^2 / sum(u^2), the largest wins
 //   gain of a stored s: k s (2 sum(a u) - k s sum(u^2)), which is sum(a^2) less the squared error
-// Sums of integers are exact in whatever order; search.ref.ts gives the same bits.
+// Every second scale is tried, then the two beside the best; its s is refitted and stored while the gain grows; at last the true
+// errors of that grid and the plain one decide. Sums of integers are exact in whatever order: short-search.ref.ts has the same bits.
 import { storedScales } from './lane-search'
 
 let bits: i32 = 4
@@ -12,13 +13,13 @@ let steps: i32 = 0
 let smallest: f32 = 1
 let reach: i32 = 0
 let rounds: i32 = 0
+let wider: f32 = 1 // factors from a candidate to its neighbours
+let narrower: f32 = 1
 let unit: f32 = 0 // the largest |a|: a and b share the 15 bits of a product between them
 
 // Of the four groups, one a lane.
-export let plainScale: v128 = f32x4.splat(0) // 0 where the group holds nothing but zeros
-export let plainZero: v128 = f32x4.splat(0)
-export let foundScale: v128 = f32x4.splat(0) // what the search found; the plain one where it found nothing
-export let foundZero: v128 = f32x4.splat(0)
+export let scales: v128 = f32x4.splat(0) // 0 where the group holds nothing but zeros
+export let zeros: v128 = f32x4.splat(0)
 
 let lo: v128 = f32x4.splat(0) // min(x, 0)
 let hi: v128 = f32x4.splat(0)
@@ -26,6 +27,11 @@ let firstXU: v128 = f32x4.splat(0)
 let firstUU: v128 = f32x4.splat(0)
 let secondXU: v128 = f32x4.splat(0)
 let secondUU: v128 = f32x4.splat(0)
+
+const widened = memory.data(64) // 1 / shrink factor of each step
+
+/** Steps from which every second one is tried first. */
+const FEW: i32 = 4
 
 /** Weights whose sums stay within 32 bits at 8 bits a code. */
 const SEGMENT: i32 = 1024
@@ -46,7 +52,13 @@ export function configureShort(
   smallest = newSmallest
   reach = newReach
   rounds = newRounds
-  unit = <f32>(1 << min<i32>(11, 8 + (bits >> 1)))
+  unit = <f32>(1 << (8 + (bits >> 1)))
+  const one: f32 = 1
+  const shrink: f32 = (one - smallest) / <f32>max<i32>(1, steps)
+  for (let k = 0; k < steps; k++) store<f32>(widened + (k << 2), one / (one - ((one - smallest) * <f32>k) / <f32>steps))
+  const apart: f32 = steps > FEW ? 1 : 0.5
+  wider = one + (apart * shrink) / (one - (shrink * <f32>(steps - 1)) / 2)
+  narrower = 1 / wider
 }
 
 // Bits of floats: as signed integers the largest is the largest positive one, as unsigned ones the most negative.
@@ -124,15 +136,10 @@ function shorten(x0: usize, x1: usize, x2: usize, x3: usize, count: i32, k: v128
   }
 }
 
-/** An integer of each lane in both halves of it. */
+/** The integer nearest to each lane in both halves of it. */
 function halves(value: v128): v128 {
-  const word = i32x4.trunc_sat_f32x4_s(value)
-  return v128.or(v128.and(word, i32x4.splat(0xffff)), i32x4.shl(word, 16))
-}
-
-function factorOf(inverse: v128, per: v128): v128 {
-  const value = f32x4.nearest(f32x4.mul(inverse, per))
-  return halves(f32x4.pmin(f32x4.splat(32767), f32x4.pmax(f32x4.splat(-32767), value)))
+  const word = f32x4.add(value, f32x4.splat(MAGIC))
+  return v128.shuffle<i16>(word, word, 0, 0, 2, 2, 4, 4, 6, 6)
 }
 
 /** Sums of two scales. */
@@ -203,47 +210,79 @@ function tightScales(z: v128, top: v128, sign: f32): v128 {
   return f32x4.pmax(below, above)
 }
 
-/** 1 / the factor by which step k shrinks a scale. */
-function widen(k: v128): v128 {
-  const one = f32x4.splat(1)
-  const shrunk = f32x4.div(f32x4.mul(f32x4.splat(1 - smallest), k), f32x4.splat(<f32>steps))
-  return f32x4.div(one, f32x4.sub(one, shrunk))
-}
-
+// The best candidate so far.
 let explained: v128 = f32x4.splat(0)
-let bestXU: v128 = f32x4.splat(0)
-let bestUU: v128 = f32x4.splat(0)
-let bestTight: v128 = f32x4.splat(0)
-let bestStep: v128 = f32x4.splat(0)
+let ratio: v128 = f32x4.splat(0) // k s
+let bestFactor: v128 = f32x4.splat(0) // b
 let bestZero: v128 = f32x4.splat(0)
 
-function offer(xu: v128, uu: v128, inverse: v128, tight: v128, step: v128, z: v128): void {
+function offer(xu: v128, uu: v128, factor: v128, z: v128): void {
   const own = f32x4.div(f32x4.mul(xu, xu), uu)
-  const better = v128.and(f32x4.gt(own, explained), f32x4.le(f32x4.abs(inverse), f32x4.splat(MOST)))
-  explained = v128.bitselect(own, explained, better)
-  bestXU = v128.bitselect(xu, bestXU, better)
-  bestUU = v128.bitselect(uu, bestUU, better)
-  bestTight = v128.bitselect(tight, bestTight, better)
-  bestStep = v128.bitselect(step, bestStep, better)
-  bestZero = v128.bitselect(z, bestZero, better)
+  const better = f32x4.gt(own, explained)
+  explained = f32x4.pmax(explained, own)
+  ratio = v128.bitselect(f32x4.div(xu, uu), ratio, better)
+  bestFactor = v128.bitselect(factor, bestFactor, better)
+  if (!symmetric) bestZero = v128.bitselect(z, bestZero, better)
 }
 
 let shortAt: usize = 0
 let length: i32 = 0
-let per: v128 = f32x4.splat(0) // 2^15 / k
 let low: v128 = f32x4.splat(0)
 let high: v128 = f32x4.splat(0)
 
-function offerTwo(t1: v128, k1: v128, t2: v128, k2: v128, z: v128): void {
-  const first = f32x4.mul(t1, widen(k1))
-  const second = f32x4.mul(t2, widen(k2))
-  sumTwo(shortAt, length, factorOf(first, per), factorOf(second, per), low, high)
-  offer(firstXU, firstUU, first, t1, k1, z)
-  offer(secondXU, secondUU, second, t2, k2, z)
+function offerTwo(first: v128, second: v128, z: v128): void {
+  sumTwo(shortAt, length, halves(first), halves(second), low, high)
+  offer(firstXU, firstUU, first, z)
+  offer(secondXU, secondUU, second, z)
 }
 
-/** Steps from which every second one is tried first, and then the neighbours of the best. */
-const FEW: i32 = 4
+const tried = memory.data(64, 16) // of four groups: 1 / scale and zero point of the plain grid, the same of the found one
+const squares = memory.data(128, 16) // of each group: four sums of the plain grid, four of the found one
+
+/** Sums of (x / s - u)^2 of group j on both grids, four lanes each, over runs. */
+function distances(x: usize, count: i32, j: i32): void {
+  const top = f32x4.splat(<f32>((1 << bits) - 1))
+  const own = tried + (j << 2)
+  const s1 = v128.load32_splat(own)
+  const s2 = v128.load32_splat(own, 32)
+  const low1 = f32x4.neg(v128.load32_splat(own, 16))
+  const low2 = f32x4.neg(v128.load32_splat(own, 48))
+  const high1 = f32x4.add(top, low1)
+  const high2 = f32x4.add(top, low2)
+  const magic = f32x4.splat(MAGIC)
+  let sum1 = f32x4.splat(0),
+    sum2 = f32x4.splat(0)
+  const end = x + ((<usize>count) << 2)
+  while (x < end) {
+    let run1 = f32x4.splat(0),
+      run2 = f32x4.splat(0)
+    const stop = min<usize>(x + (SEGMENT << 2), end)
+    for (; x < stop; x += 16) {
+      const value = v128.load(x)
+      const v1 = f32x4.mul(value, s1)
+      const v2 = f32x4.mul(value, s2)
+      const d1 = f32x4.sub(v1, f32x4.sub(f32x4.add(f32x4.pmin(high1, f32x4.pmax(low1, v1)), magic), magic))
+      const d2 = f32x4.sub(v2, f32x4.sub(f32x4.add(f32x4.pmin(high2, f32x4.pmax(low2, v2)), magic), magic))
+      run1 = f32x4.add(run1, f32x4.mul(d1, d1))
+      run2 = f32x4.add(run2, f32x4.mul(d2, d2))
+    }
+    sum1 = f32x4.add(sum1, run1)
+    sum2 = f32x4.add(sum2, run2)
+  }
+  v128.store(squares + (j << 5), sum1)
+  v128.store(squares + (j << 5), sum2, 16)
+}
+
+/** Lane j: the sum of the four lanes of the vector at at + 32 j. */
+function folded(at: usize): v128 {
+  const a = v128.load(at)
+  const b = v128.load(at, 32)
+  const c = v128.load(at, 64)
+  const d = v128.load(at, 96)
+  const ab = f32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7))
+  const cd = f32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7))
+  return f32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3))
+}
 
 /** Grids of the four groups whose ranges are known. short: 8 bytes a weight of one group. */
 export function searchFour(x0: usize, x1: usize, x2: usize, x3: usize, count: i32, short: usize): void {
@@ -255,12 +294,12 @@ export function searchFour(x0: usize, x1: usize, x2: usize, x3: usize, count: i3
   const fitting = symmetric ? tightScales(middle, top, 1) : f32x4.sub(f32x4.div(hi, top), f32x4.div(lo, top))
   const scale = v128.bitselect(one, storedScales(fitting), empty)
   const zero = symmetric ? middle : f32x4.pmin(top, f32x4.nearest(f32x4.div(f32x4.neg(lo), scale)))
-  plainScale = foundScale = v128.bitselect(none, scale, empty)
-  plainZero = foundZero = zero
+  scales = v128.bitselect(none, scale, empty)
+  zeros = zero
   if (steps == 0 || !v128.any_true(v128.not(empty))) return
 
   const k = f32x4.pmin(f32x4.splat(MOST), f32x4.div(f32x4.splat(unit), f32x4.pmax(f32x4.neg(lo), hi)))
-  per = f32x4.div(f32x4.splat(32768), k)
+  const per = f32x4.div(f32x4.splat(32768), k)
   shorten(x0, x1, x2, x3, count, k, short)
   shortAt = short
   length = count
@@ -271,41 +310,57 @@ export function searchFour(x0: usize, x1: usize, x2: usize, x3: usize, count: i3
     const z = symmetric ? middle : f32x4.pmin(top, f32x4.pmax(none, f32x4.add(zero, f32x4.splat(<f32>offset))))
     low = halves(f32x4.neg(z))
     high = halves(f32x4.sub(top, z))
-    const right = f32x4.div(one, tightScales(z, top, 1))
+    const right = f32x4.div(per, tightScales(z, top, 1))
     if (symmetric) {
-      const left = f32x4.div(f32x4.splat(-1), tightScales(z, top, -1))
-      for (let step = 0; step < steps; step += stride)
-        offerTwo(right, f32x4.splat(<f32>step), left, f32x4.splat(<f32>step), z)
+      const left = f32x4.neg(f32x4.div(per, tightScales(z, top, -1)))
+      for (let step = 0; step < steps; step += stride) {
+        const wide = v128.load32_splat(widened + (step << 2))
+        offerTwo(f32x4.mul(right, wide), f32x4.mul(left, wide), z)
+      }
     } else {
       for (let step = 0; step < steps; step += 2 * stride) {
         const next = step + stride < steps ? step + stride : step
-        offerTwo(right, f32x4.splat(<f32>step), right, f32x4.splat(<f32>next), z)
+        const wide = v128.load32_splat(widened + (step << 2))
+        offerTwo(f32x4.mul(right, wide), f32x4.mul(right, v128.load32_splat(widened + (next << 2))), z)
       }
     }
   }
   const usable = f32x4.gt(explained, none)
-  const z = bestZero
+  const z = symmetric ? middle : bestZero
   low = halves(f32x4.neg(z))
   high = halves(f32x4.sub(top, z))
-  const half = f32x4.splat(<f32>stride / 2)
-  const last = f32x4.sub(f32x4.splat(<f32>steps), half)
-  const tight = bestTight
-  const step = bestStep
-  offerTwo(tight, f32x4.pmax(none, f32x4.sub(step, half)), tight, f32x4.pmin(last, f32x4.add(step, half)), z)
+  const best = bestFactor
+  offerTwo(f32x4.mul(best, f32x4.splat(narrower)), f32x4.mul(best, f32x4.splat(wider)), z)
   let gain = none
-  let ratio = f32x4.div(bestXU, bestUU)
+  let found = scale
+  const most = f32x4.splat(32767)
   for (let round = 0; round < rounds; round++) {
     const candidate = storedScales(f32x4.div(ratio, k))
-    const factor = factorOf(f32x4.div(one, candidate), per)
-    sumOne(short, count, factor, low, high)
+    const factor = f32x4.pmin(most, f32x4.pmax(f32x4.neg(most), f32x4.div(per, candidate)))
+    sumOne(short, count, halves(factor), low, high)
     const size = f32x4.mul(candidate, k)
     const twice = f32x4.add(firstXU, firstXU)
     const own = f32x4.mul(size, f32x4.sub(twice, f32x4.mul(size, firstUU)))
     const better = v128.and(f32x4.gt(own, gain), usable)
     if (!v128.any_true(better)) break
     gain = v128.bitselect(own, gain, better)
-    foundScale = v128.bitselect(candidate, foundScale, better)
-    foundZero = v128.bitselect(z, foundZero, better)
+    found = v128.bitselect(candidate, found, better)
     ratio = v128.bitselect(f32x4.div(firstXU, firstUU), ratio, better)
   }
+  // The true errors, in squares of k x, decide: integers are too coarse where both are close.
+  v128.store(tried, f32x4.div(one, scale))
+  v128.store(tried, zero, 16)
+  v128.store(tried, f32x4.div(one, found), 32)
+  v128.store(tried, z, 48)
+  distances(x0, count, 0)
+  distances(x1, count, 1)
+  distances(x2, count, 2)
+  distances(x3, count, 3)
+  const plainSize = f32x4.mul(scale, k)
+  const size = f32x4.mul(found, k)
+  const error = f32x4.mul(f32x4.mul(size, size), folded(squares + 16))
+  const closer = f32x4.lt(error, f32x4.mul(f32x4.mul(plainSize, plainSize), folded(squares)))
+  const taken = v128.andnot(v128.and(closer, usable), empty)
+  scales = v128.bitselect(found, scales, taken)
+  zeros = v128.bitselect(z, zero, taken)
 }
