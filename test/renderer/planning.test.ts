@@ -2,6 +2,7 @@ import { flushPromises } from '@vue/test-utils'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { defineComponent, h } from 'vue'
 import { Fault } from '../../src-preload/contract/fault.ts'
+import { noConstraints, plainMethods } from '../../src-preload/contract/plan.ts'
 import { allocatorChoices, chosenBy } from '../../src-renderer/features/plan/allocators.ts'
 import { floorMeasured, floorTime } from '../../src-renderer/features/plan/floor.ts'
 import { useCompare } from '../../src-renderer/stores/compare.ts'
@@ -142,4 +143,49 @@ test('allocators are offered with what they cost, the exact one first', () => {
   expect(choices[2]?.note).toMatch(/so far\. Cost: a second or so/)
   expect(chosenBy({ allocator: 'relaxed', optimal: false }, methods).title).toBe('Following the hand')
   expect(chosenBy({ allocator: 'gone', optimal: true }, methods).title).toBe('Proven best: gone')
+})
+
+test('what a plan must keep is set by switches, words and numbers, told in lines, and undone', async () => {
+  const plan = usePlan()
+  const dialog = () => document.querySelector('[role="dialog"]')
+  const within = <T extends Element>(selector: string, words = ''): T => {
+    const found = [...(dialog()?.querySelectorAll<T>(selector) ?? [])].find((one) => one.textContent?.includes(words))
+    if (!found) throw new Error(`Nothing in the dialog is ${selector} with ${words}.`)
+    return found
+  }
+  const write = (input: HTMLInputElement, text: string): void => {
+    input.value = text
+    input.dispatchEvent(new Event('input'))
+  }
+  plan.setMethods({ ...plainMethods, levers: [{ method: 'remove-blocks', parameters: { most: 2 } }] }, plainMethods)
+  await flushPromises()
+  await here.button(/^Constraints/).trigger('click')
+  await flushPromises()
+
+  const drawn = () => [
+    ...within('[aria-label="Levers it may draw on"]').querySelectorAll<HTMLElement>('[role="switch"]'),
+  ]
+  expect(drawn().map((one) => one.getAttribute('aria-checked'))).toEqual(['true', 'false', 'false', 'true'])
+  drawn()[3]?.click()
+  await flushPromises()
+  expect(plan.constraints.only).toEqual(['bits'])
+  expect(dialog()?.textContent).toContain('Draws on bits alone')
+  expect(drawn()[0]?.hasAttribute('disabled')).toBe(true) // the last one stays
+  expect(calls('plan.solve').at(-1)).toMatchObject({ constraints: { only: ['bits'] } })
+
+  write(within('input[aria-label="Most predicted loss"]'), 'much')
+  within<HTMLFormElement>('form:has([aria-label="Most predicted loss"])').dispatchEvent(new Event('submit'))
+  await flushPromises()
+  expect(within('[role="alert"]').textContent).toContain('A number above 0')
+  expect(plan.constraints.maxLoss).toBeNull()
+  write(within('input[aria-label="Most predicted loss"]'), '0,25')
+  within<HTMLFormElement>('form:has([aria-label="Most predicted loss"])').dispatchEvent(new Event('submit'))
+  await flushPromises()
+  expect(plan.constraints.maxLoss).toBe(0.25)
+
+  within<HTMLButtonElement>('button', 'Undo').click()
+  within<HTMLButtonElement>('button', 'Undo').click()
+  await flushPromises()
+  expect(plan.constraints).toEqual(noConstraints)
+  expect(drawn()[3]?.getAttribute('aria-checked')).toBe('true')
 })

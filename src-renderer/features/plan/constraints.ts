@@ -1,5 +1,6 @@
 import type { LayerSummary } from '../../../src-preload/contract/model.ts'
 import type { Constraints } from '../../../src-preload/contract/plan.ts'
+import type { Lever } from '../../../src-preload/contract/results.ts'
 import { formatBits, formatLoss } from '../../ui/format.ts'
 
 const without = <V>(record: Readonly<Record<string, V>>, key: string): Record<string, V> => {
@@ -7,13 +8,22 @@ const without = <V>(record: Readonly<Record<string, V>>, key: string): Record<st
   return rest
 }
 
-export const constraintCount = ({ alike, floors, ceilings, keepBlocks, maxLoss, maxSeconds }: Constraints): number =>
-  alike.length +
-  Object.keys(floors).length +
-  Object.keys(ceilings).length +
-  keepBlocks.length +
-  (maxLoss === null ? 0 : 1) +
-  (maxSeconds === null ? 0 : 1)
+export const constraintCount = (now: Constraints): number => constraintLines(now).length
+
+/** These levers alone; all that are offered, or none, take the bound away. */
+export const withOnly = (now: Constraints, drawn: readonly Lever[], offered: readonly Lever[]): Constraints => ({
+  ...now,
+  only: drawn.length === 0 || offered.every((lever) => drawn.includes(lever)) ? null : [...drawn],
+})
+/** All layers whose name holds these words have so many bits at least, or at most. */
+export function withBounds(
+  now: Constraints,
+  kind: 'floors' | 'ceilings',
+  layers: readonly string[],
+  bits: number,
+): Constraints {
+  return { ...now, [kind]: { ...now[kind], ...Object.fromEntries(layers.map((name) => [name, bits])) } }
+}
 
 /** null takes the bound away. */
 export const withFloor = (now: Constraints, layer: string, bits: number | null): Constraints => ({
@@ -71,6 +81,9 @@ export function constraintLines(now: Constraints): ConstraintLine[] {
       ...{ key: `ceiling ${layer}`, words: `${layer} has at most ${formatBits(bits)} bits` },
       without: withCeiling(now, layer, null),
     })),
+    ...(now.only === null
+      ? []
+      : [{ key: 'only', words: `Draws on ${now.only.join(' and ')} alone`, without: { ...now, only: null } }]),
     ...now.keepBlocks.map((block) => ({
       ...{ key: `block ${block}`, words: `Block ${block} is not removed` },
       without: withBlockKept(now, block, false),
