@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util'
 import { methodsAsked } from '../../src-main/cli/methods.ts'
 import { type Session, withSession } from '../../src-main/cli/session.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
-import type { Plan } from '../../src-preload/contract/plan.ts'
+import { type Plan, plainMethods } from '../../src-preload/contract/plan.ts'
 import { machine } from './measure.ts'
 import { cellWords, keyOf, markdown, type Measured, type MeasuredModel } from './methods-cells.ts'
 import { allMethods, knownModels } from './methods-list.ts'
@@ -62,8 +62,15 @@ function add(cell: Measured): void {
   console.log(cellWords(cell))
 }
 
+const scalesOfGguf = 0.625 // GGUF widths count their scales: Q2_K 2.625, Q3_K 3.4375, Q4_K 4.5, Q8_0 8.5
+
 /** Plans of one width: as methods give them, in groups where these are asked for, or a mix. */
-async function planOf({ client }: Session, project: string, bits: number): Promise<Plan> {
+async function planOf(
+  { client }: Session,
+  project: string,
+  { method, bits: asked }: Pick<Measured, 'method' | 'bits'>,
+): Promise<Plan> {
+  const bits = asked + (/@gguf/.test(method) ? scalesOfGguf : 0)
   const request = { project, budget: { bits }, uniform: !values.mix }
   const plan = await client.call('plan.solve', request)
   if (group === null) return plan
@@ -84,7 +91,7 @@ async function measure(session: Session, project: string, cell: Pick<Measured, '
   const began = performance.now()
   const since = () => (performance.now() - began) / 1000
   try {
-    const plan = await planOf(session, project, cell.bits)
+    const plan = await planOf(session, project, cell)
     const job = await finish(await client.call('run.start', { project, recipe: plan.recipe }))
     const { evaluations } = await client.call('project.get', { project })
     const metrics = evaluations.filter(({ variant }) => variant === job.result).at(-1)?.metrics ?? {}
@@ -113,19 +120,25 @@ async function measureModel(session: Session, { name, checkpoint, data }: Measur
   const project = created.folder
   const samples = values.samples === undefined ? undefined : Number(values.samples)
   for (const method of left) {
-    const [words = '', format = values.format ?? created.format ?? 'onnx'] = method.split('@')
-    const [quantizer = 'nearest', ...prepare] = words.split('+')
-    await client.call('project.setFormat', { project, format })
-    const chosen = await methodsAsked(session, {
-      quantizer,
-      ...(prepare.length > 0 && { prepare }),
-      ...(samples !== undefined && { samples }),
-    })
-    if (chosen) await client.call('project.setMethods', { project, methods: chosen })
-    for (const bits of widths) {
-      const cell = { model: name, method: method + how, bits }
-      if (!done.has(keyOf(cell))) await measure(session, project, cell)
+    const missing = widths
+      .map((bits) => ({ model: name, method: method + how, bits }))
+      .filter((cell) => !done.has(keyOf(cell)))
+    try {
+      const [words = '', format = values.format ?? created.format ?? 'onnx'] = method.split('@')
+      const [quantizer = 'nearest', ...prepare] = words.split('+')
+      await client.call('project.setFormat', { project, format })
+      const chosen = await methodsAsked(session, {
+        quantizer,
+        ...(prepare.length > 0 && { prepare }),
+        ...(samples !== undefined && { samples }),
+      })
+      await client.call('project.setMethods', { project, methods: chosen ?? plainMethods })
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      for (const cell of missing) add({ ...cell, refused: error.message, seconds: 0 })
+      continue
     }
+    for (const cell of missing) await measure(session, project, cell)
   }
 }
 
