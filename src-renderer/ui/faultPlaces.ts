@@ -8,6 +8,7 @@ const titles: Record<string, string> = {
   tensor: 'Tensor',
   expected: 'Expected',
   found: 'Found',
+  budget: 'Asked for',
 }
 
 /** Said in words already, or for programs. */
