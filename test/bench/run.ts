@@ -29,6 +29,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   'depth-against-bits': async () => (await import('./depth-against-bits.ts')).benchDepthAgainstBits(), // minutes
   'lim-order': async () => (await import('./lim-order.ts')).benchLimOrder(), // many minutes
   'zeroth-order': benchZerothOrder, // minutes
+  'integer-program': async () => (await import('./integer-program.ts')).benchIntegerProgram(), // minutes
   predictor: async () => (await import('./predictor.ts')).benchPredictor(), // minutes
   preflight: async () => (await import('./preflight.ts')).benchPreflight(), // two small runs
   scores: async () => (await import('./scores.ts')).benchScores(), // minutes

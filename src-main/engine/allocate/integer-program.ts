@@ -11,6 +11,7 @@ import { type Allocation, type Choices, defineAllocator, type Problem } from './
 import { solveProgram } from './highs.ts'
 import { excessOf, Individual, neighboursOf } from './individual.ts'
 import { type Knapsack, prepareKnapsack } from './knapsack.ts'
+import { type Dual, dualOf, polish } from './lagrangian.ts'
 import { allocationOf, type Bound, bounds, checkProblem, infeasible, type Totals, totalsOf } from './limits.ts'
 import { buildProgram, of, productsOf, type Task } from './program.ts'
 import { balancedChoice, pricedChoices, type Quantity, quantityOf } from './priced.ts'
@@ -27,8 +28,14 @@ interface Settings {
 
 /** The best choice for a task, or null where none keeps to its limits. */
 async function best(task: Task, settings: Settings): Promise<Allocation | null> {
-  const begin = beginning(task, settings.seed)
-  const kept = reduce(task, begin)
+  const dual = dualOf(task)
+  const rough = beginning(task, settings.seed)
+  const begin = rough && dual ? polish(task, dual, rough) : rough
+  if (begin && dual) {
+    const value = totalsOf(task, begin)[task.minimise] ?? 0
+    if (value - dual.bound <= settings.gap * Math.abs(value)) return answerOf(task, begin, dual.bound)
+  }
+  const kept = reduce(task, begin, dual)
   if (kept === null) return null
   const reduced = { ...task, layers: kept.map(({ choices }) => choices) }
   const start = begin && Int32Array.from(begin, (option, i) => kept[i]?.option.indexOf(option) ?? -1)
@@ -38,7 +45,7 @@ async function best(task: Task, settings: Settings): Promise<Allocation | null> 
     const built = buildProgram(reduced, slack, typicalOf(reduced))
     if (start && !start.includes(-1) && round === 0) built.program.start = built.valuesOf(start)
     const { status, values, bound: reached } = await solveProgram(built.program, settings)
-    if (round === 0) bound = built.offset + built.scale * reached
+    if (round === 0) bound = Math.max(built.offset + built.scale * reached, dual?.bound ?? -Infinity)
     if (status === 'infeasible' && round === 0) return null
     if (values === null) break
     const choice = built.choiceOf(values).map((option, i) => kept[i]?.option[option] ?? 0)
@@ -63,10 +70,10 @@ interface Kept {
   option: number[] // in the caller's options
 }
 
-/** Options that can be part of an answer at least as good as `begin`: not beaten in all that counts by another one of the
+/** Options that can be part of an answer at least as good as `begin`: not ruled out by their reduced cost, not beaten in all that counts by another one of the
  *  layer, and by themselves within each limit and no worse than all of `begin`. Null where a layer has none. A layer whose
  *  error may cancel against another's keeps all: there a larger loss can be better. */
-function reduce(task: Task, begin: Int32Array | null): Kept[] | null {
+function reduce(task: Task, begin: Int32Array | null, dual: Dual | null): Kept[] | null {
   const { layers, pairs, minimise, limits } = task
   const limited = Object.keys(limits) as Quantity[]
   const counted = [...new Set<Quantity>([minimise, ...limited, ...(pairs.length > 0 ? (['loss'] as const) : [])])]
@@ -77,6 +84,9 @@ function reduce(task: Task, begin: Int32Array | null): Kept[] | null {
   const rooms = limited.flatMap((quantity) => upTo(quantity, limits[quantity]))
   if (begin) rooms.push(...upTo(minimise, totalsOf(task, begin)[minimise] ?? Infinity))
   if (limited.some((quantity) => upTo(quantity, limits[quantity]).some(({ room }) => room < 0))) return null
+  const value = begin && (totalsOf(task, begin)[minimise] ?? 0)
+  // An option whose price puts every choice with it above what is found already.
+  const most = value === null || dual === null ? Infinity : value - dual.bound + 1e-9 * Math.abs(value)
   const kept = layers.map((layer, i) => {
     const columns = counted.map((quantity) => of(layer, quantity))
     const fits = rooms.map(({ quantity, room }) => {
@@ -87,7 +97,10 @@ function reduce(task: Task, begin: Int32Array | null): Kept[] | null {
     const beats = (o: number, p: number) =>
       columns.every((values) => (values[o] ?? 0) <= (values[p] ?? 0)) &&
       (o < p || columns.some((values) => (values[o] ?? 0) < (values[p] ?? 0)))
-    const all = Array.from(layer.bytes, (_, option) => option).filter((option) => fits.every((fit) => fit(option)))
+    const dear = (option: number) => (dual?.reduced[i]?.[option] ?? 0) > most
+    const all = Array.from(layer.bytes, (_, option) => option).filter(
+      (option) => !dear(option) && fits.every((fit) => fit(option)),
+    )
     const option = cancels.has(i) ? all : all.filter((p) => !all.some((o) => o !== p && beats(o, p)))
     const take = (values: Float64Array) => Float64Array.from(option, (o) => values[o] ?? 0)
     const { bytes, loss, seconds } = layer
