@@ -4,6 +4,7 @@ import { defineComponent, h } from 'vue'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { noConstraints, plainMethods } from '../../src-preload/contract/plan.ts'
 import { allocatorChoices, chosenBy } from '../../src-renderer/features/plan/allocators.ts'
+import { askedFields } from '../../src-renderer/features/plan/budgetModes.ts'
 import { floorMeasured, floorTime } from '../../src-renderer/features/plan/floor.ts'
 import { useCompare } from '../../src-renderer/stores/compare.ts'
 import { usePlan } from '../../src-renderer/stores/plan.ts'
@@ -188,4 +189,15 @@ test('what a plan must keep is set by switches, words and numbers, told in lines
   await flushPromises()
   expect(plan.constraints).toEqual(noConstraints)
   expect(drawn()[3]?.getAttribute('aria-checked')).toBe('true')
+})
+
+test('the numbers of a budget are written and read in the same units', () => {
+  const budgets = [{ loss: 0.05 }, { lose: 0.02 }, { perSecond: 41 }, { memory: 8_000_000_000, context: 2048 }]
+  for (const budget of budgets)
+    for (const tokens of [true, false])
+      for (const { shown, budgetOf } of askedFields(budget, tokens)) expect(budgetOf(shown.value)).toEqual(budget)
+  const [memory, context] = askedFields(budgets[3] ?? { bits: 4 }, true)
+  expect(memory?.shown).toMatchObject({ value: 8000, unit: 'MB with', decimals: 0 })
+  expect(context?.budgetOf(4096)).toEqual({ memory: 8_000_000_000, context: 4096 })
+  expect(askedFields({ bits: 4 }, true)).toEqual([])
 })

@@ -2,6 +2,7 @@ import type { Budget } from '../../../src-preload/contract/plan.ts'
 import type { CheckpointSummary } from '../../../src-preload/contract/model.ts'
 import type { LivePlan } from '../../stores/plan.ts'
 import type { Choice } from '../../ui/UiSelect.vue'
+import { megabytes } from '../../ui/format.ts'
 
 export const budgetModes = ['bits', 'bytes', 'loss', 'lose', 'perSecond', 'memory'] as const
 export type BudgetMode = (typeof budgetModes)[number]
@@ -36,15 +37,17 @@ export function modeChoices(
       value: 'perSecond',
       title: 'Speed',
       note: noTime
-        ? 'No times are measured yet: measure latency on the Data screen.'
+        ? 'No times are measured yet: switch on “Time the layers, too” under Data.'
         : `The best plan with at least so many ${tokens ? 'tokens' : 'samples'} a second on this machine.`,
       disabled: !runs || noTime,
     },
     {
       value: 'memory',
       title: 'Memory',
-      note: 'Weights, cache and activations of a context fit in so much memory.',
-      disabled: !runs,
+      note: tokens
+        ? 'Weights, cache and activations of a context fit in so much memory.'
+        : 'Known of language models only: what they take beside their weights follows from their configuration.',
+      disabled: !tokens,
     },
   ]
 }
@@ -74,4 +77,49 @@ export function budgetIn(mode: BudgetMode, plan: LivePlan, bits: number, context
       }
     }
   }
+}
+
+/** Decimals for three digits that mean something, whatever the size. */
+export const significant = (value: number): number =>
+  Math.min(8, Math.max(0, 2 - Math.floor(Math.log10(Math.max(value, 1e-9)))))
+
+export interface AskedField {
+  shown: { label: string; unit: string; value: number; decimals: number; min: number; max: number; step: number }
+  budgetOf: (value: number) => Budget
+}
+
+/** Numbers that make up a budget beside width and size, which stand there always: as a person writes them. */
+export function askedFields(budget: Budget, tokens: boolean): AskedField[] {
+  const field = (
+    [label, unit]: readonly [string, string],
+    value: number,
+    [min, max, step]: readonly [number, number, number],
+    budgetOf: (value: number) => Budget,
+    decimals = significant(value),
+  ): AskedField => ({ shown: { label, unit, value, decimals, min, max, step }, budgetOf })
+  if ('loss' in budget) {
+    const { loss } = budget
+    return [field(['Most predicted loss', 'nats at most'], loss, [1e-9, 1e3, loss * 0.1], (next) => ({ loss: next }))]
+  }
+  if ('lose' in budget) {
+    const words = tokens
+      ? (['Most rise of perplexity in per cent', '% more perplexity at most'] as const)
+      : (['Most accuracy lost in per cent', '% of the accuracy at most'] as const)
+    return [field(words, budget.lose * 100, [0.001, 100, 0.5], (next) => ({ lose: next / 100 }))]
+  }
+  if ('perSecond' in budget) {
+    const { perSecond } = budget
+    const what = tokens ? 'tokens a second' : 'samples a second'
+    const limits = [1e-6, 1e9, perSecond * 0.05] as const
+    return [field([`Least ${what}`, `${what} at least`], perSecond, limits, (next) => ({ perSecond: next }))]
+  }
+  if (!('memory' in budget)) return []
+  const { memory, context } = budget
+  const size = megabytes(memory)
+  const limits = [1, 1e7, size * 0.05] as const
+  const memoryOf = (next: number): Budget => ({ memory: Math.round(next * 1e6), context })
+  return [
+    field(['Memory in megabytes', 'MB with'], size, limits, memoryOf, 0),
+    field(['Length of the context', 'tokens'], context, [1, 1e8, 256], (n) => ({ memory, context: Math.round(n) }), 0),
+  ]
 }
