@@ -130,8 +130,9 @@ test('a budget is asked for in another way where the plan stands', () => {
   for (const mode of ['bits', 'bytes', 'loss', 'lose', 'perSecond', 'memory'] as const)
     expect(modeOf(budgetIn(mode, plan, 4, '512'))).toBe(mode)
   expect(budgetIn('memory', plan, 4, '512')).toMatchObject({ context: 512 })
-  const disabled = (task: 'causal-lm' | 'none') =>
+  const disabled = (task: 'causal-lm' | 'image-classification' | 'none') =>
     modeChoices(plan, { task }).flatMap(({ value, disabled: is }) => (is ? [value] : []))
   expect(disabled('causal-lm')).toEqual(['perSecond']) // no times measured
+  expect(disabled('image-classification')).toEqual(['perSecond', 'memory'])
   expect(disabled('none')).toEqual(['lose', 'perSecond', 'memory'])
 })
