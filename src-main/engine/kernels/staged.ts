@@ -7,7 +7,7 @@ import type { GridSettings, RowBlock } from './search.ts'
 // the front, out of shared memory; the caller copies a few ahead of them there and takes its own from the back, straight
 // from where they lie. So only what others work on is copied, and nobody waits for the whole to be.
 
-const AHEAD = 2 // chunks that lie ready for each helping thread
+const AHEAD = 3 // chunks that lie ready for each helping thread
 
 type Arrays = Pick<RowBlock, 'weights' | 'codes' | 'scales' | 'zeros'>
 
@@ -58,7 +58,7 @@ function share(task: Task, ahead: number, stage: (chunk: number) => void): Uint8
   let rest = task.states.length // [rest, all) is done
   const publish = (value: number) => {
     Atomics.store(staged, 0, value)
-    Atomics.notify(staged, 0)
+    if (Atomics.load(next, 0) >= ready) Atomics.notify(staged, 0) // who claimed more than was there may wait
   }
   try {
     while (ready < rest) {

@@ -30,13 +30,22 @@ export function quantizeToGrid(source: WeightRows, p: GridParameters, context: Q
     return quantizeGroups(source, settings, p, importance, context)
   }
   const half = run('float16')
+  const coarsest = settle(half.scales)
+  if (coarsest === 0 || (coarsest >= HALF_MIN_NORMAL && coarsest < HALF_MAX)) return half
+  const single = run('float32')
+  settle(single.scales)
+  return single
+}
+
+/** Groups of zeros get a scale of 1: any gives zeros. Returns the largest of the others, 0 where there is none. */
+function settle(scales: Float32Array): number {
   let coarsest = 0
-  for (const scale of half.scales) coarsest = Math.max(coarsest, Math.abs(scale))
-  const fits = coarsest === 0 || (coarsest >= HALF_MIN_NORMAL && coarsest < HALF_MAX)
-  const result = fits ? half : run('float32')
-  const { scales } = result
-  for (let i = 0; i < scales.length; i++) if (scales[i] === 0) scales[i] = 1 // groups of zeros: any scale gives zeros
-  return result
+  for (let i = 0; i < scales.length; i++) {
+    const size = Math.abs(scales[i] ?? 0)
+    if (size === 0) scales[i] = 1
+    else if (size > coarsest) coarsest = size
+  }
+  return coarsest
 }
 
 function quantizeGroups(
