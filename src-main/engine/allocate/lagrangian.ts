@@ -91,7 +91,6 @@ function priceAll(
 
 const MOST_MOVES = 1_000
 const MOST_ROUNDS = 60
-const MOST_THREES = 240 // moves of which three at a time are tried: two million
 
 /** Changes one layer or two at a time, each time as it helps most, among the options of least reduced cost: what prices alone
  *  leave of the limits is filled up. Expects a choice within the limits, gives one. */
@@ -116,11 +115,8 @@ export function polish(task: Task, { reduced, bound }: Dual, begin: Int32Array):
         return (values[option] ?? 0) - (values[choice[layer] ?? 0] ?? 0)
       }),
     )
-    const found = bestChange(
-      Int32Array.from(moves, ({ layer }) => layer),
-      change,
-      room,
-    )
+    const places = Int32Array.from(moves, ({ layer }) => layer)
+    const found = bestChange(places, change, room)
     if (found === null || !(found.gain > 1e-12 * Math.abs(totals[minimise] ?? 0))) break
     const before = choice.slice()
     for (const at of found.moves) choice[moves[at]?.layer ?? 0] = moves[at]?.option ?? 0
@@ -137,43 +133,17 @@ function bestChange(
   layer: Int32Array,
   [cost = new Float64Array(), first = new Float64Array(), second]: Float64Array[],
   [room = Infinity, otherRoom = Infinity]: number[],
-  least = 0, // gain to beat
-  before = 0, // what a move made already adds to the objective
 ): { gain: number; moves: number[] } | null {
-  let [gain, one, two] = [least, -1, -1]
+  let [gain, one, two] = [0, -1, -1]
   const other = second ?? new Float64Array(first.length)
   for (let a = 0; a < layer.length; a++) {
     const [c = 0, p = 0, q = 0] = [cost[a], first[a], other[a]]
-    if (-c - before > gain && p <= room && q <= otherRoom) [gain, one, two] = [-c - before, a, -1]
+    if (-c > gain && p <= room && q <= otherRoom) [gain, one, two] = [-c, a, -1]
     for (let b = a + 1; b < layer.length; b++) {
-      const saved = -c - (cost[b] ?? 0) - before
+      const saved = -c - (cost[b] ?? 0)
       if (saved <= gain || p + (first[b] ?? 0) > room || q + (other[b] ?? 0) > otherRoom) continue
       if (layer[a] !== layer[b]) [gain, one, two] = [saved, a, b]
     }
   }
   return one < 0 ? null : { gain, moves: two < 0 ? [one] : [one, two] }
-}
-
-/** The same with three moves, where there are few enough. */
-function bestOfThree(
-  layer: Int32Array,
-  change: Float64Array[],
-  room: number[],
-): { gain: number; moves: number[] } | null {
-  if (layer.length > MOST_THREES) return null
-  let best: { gain: number; moves: number[] } | null = null
-  for (let a = 0; a + 2 < layer.length; a++) {
-    const own = layer[a]
-    const rest: number[] = []
-    for (let b = a + 1; b < layer.length; b++) if (layer[b] !== own) rest.push(b)
-    const found = bestChange(
-      Int32Array.from(rest, (b) => layer[b] ?? 0),
-      change.map((values) => Float64Array.from(rest, (b) => values[b] ?? 0)),
-      room.map((left, k) => left - (change[k + 1]?.[a] ?? 0)),
-      best?.gain ?? 0,
-      change[0]?.[a] ?? 0,
-    )
-    if (found !== null) best = { gain: found.gain, moves: [a, ...found.moves.map((at) => rest[at] ?? 0)] }
-  }
-  return best
 }
