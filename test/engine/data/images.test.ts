@@ -1,4 +1,4 @@
-import { readFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { readFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import encodeJpeg, { init as initJpeg } from '@jsquash/jpeg/encode.js'
@@ -145,6 +145,8 @@ preprocess: { channels: BGR, mean: [40, 0, 0] }`,
   )
   const dataset = await openDataset({ path, split: 'auto' }, imageNetwork(8))
   expect([dataset.calibrate.samples, dataset.evaluate.samples]).toEqual([2, 4])
+  expect(dataset.notices.join()).toContain('Only 2 images calibrate')
+  expect(dataset.notices.join()).not.toContain('one class')
   expect(dataset.evaluate.ids()[0]).toMatch(/^photos\/\d\.png$/)
   const batches = await allBatches(dataset.evaluate, { batchSize: 3 })
   expect(batches.map((batch) => batch.size)).toEqual([3, 1])
@@ -176,6 +178,10 @@ test('a bare folder of class folders, and what is said about it', async () => {
   expect([...(batch?.targets ?? [])]).toEqual([0, 0, 0, 1, 1, 1])
   expect(Math.max(...((batch?.feeds.x?.data as Float32Array) ?? []))).toBeLessThanOrEqual(1)
   expect(dataset.notices.join()).toContain('No preprocessing is described')
+  expect(dataset.notices.join()).not.toContain('one class')
+  rmSync(join(folder, 'dogs'), { recursive: true })
+  const cats = await openDataset({ path: folder, split: 'none' }, imageNetwork(8, 2))
+  expect(cats.notices.join()).toContain('All 3 images that evaluate are of one class, 0')
 })
 
 test('arrays: unlabelled, last-channel, and a graph of fixed batch fills up with rows that are not scored', async () => {

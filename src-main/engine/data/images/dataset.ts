@@ -104,6 +104,25 @@ function checkChannels(preprocess: Preprocess, input: ImageInput, file: string):
     )
 }
 
+const fewSamples = 16 // below: what is measured on them is mostly chance
+
+/** What a person should know before anything is measured on such data. */
+function warnings(judged: readonly number[], labels: Int32Array | null, calibrating: number): string[] {
+  const [first, ...rest] = labels === null ? [] : judged
+  const label = first === undefined ? undefined : labels?.[first]
+  const isOneClass = label !== undefined && rest.length > 0 && rest.every((index) => labels?.[index] === label)
+  return [
+    ...(isOneClass
+      ? [`All ${judged.length} images that evaluate are of one class, ${label}: accuracy says little here.`]
+      : []),
+    ...(calibrating > 0 && calibrating < fewSamples
+      ? [
+          `Only ${calibrating} images calibrate: which layers matter is mostly chance on so few. A hundred and more is usual.`,
+        ]
+      : []),
+  ]
+}
+
 /** Opens image data for a network's image input. `file` is the description, or the bare folder or array itself. */
 export function openImageDataset(description: ImageDescription, file: string, network: Network, all: boolean): Dataset {
   const base = isFolder(file) ? file : dirname(file)
@@ -133,11 +152,13 @@ export function openImageDataset(description: ImageDescription, file: string, ne
   let parts: { calibrate: DataPart; evaluate: DataPart }
   let sources: ImageSource[]
   let split: string
+  let judged: readonly number[] // images that evaluate, of the first source
   if (images !== undefined) {
     const source = open({ images, labels })
     const cut = splitSamples(source.count, description.split, all, file)
     notices.push(...cut.notices)
     split = cut.words
+    judged = cut.evaluate
     sources = [source]
     parts = {
       calibrate: imagePart(source, cut.calibrate, context(source)),
@@ -149,8 +170,9 @@ export function openImageDataset(description: ImageDescription, file: string, ne
     const second = calibrate && open(calibrate)
     sources = second ? [first, second] : [first]
     const every = (source: ImageSource) => Array.from({ length: source.count }, (_, index) => index)
+    judged = every(first)
     parts = {
-      evaluate: imagePart(first, every(first), context(first)),
+      evaluate: imagePart(first, judged, context(first)),
       calibrate: second ? imagePart(second, every(second), context(second)) : emptyPart,
     }
     checkDisjoint(parts.calibrate, parts.evaluate, file)
@@ -167,6 +189,7 @@ export function openImageDataset(description: ImageDescription, file: string, ne
     )
   if (!source.labels)
     notices.push('The images have no labels: accuracy cannot be measured, agreement with the original can.')
+  notices.push(...warnings(judged, source.labels, parts.calibrate.samples))
   return {
     path: file,
     kind: 'image-classification',
