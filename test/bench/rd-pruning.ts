@@ -1,28 +1,39 @@
 // Layer-adaptive pruning by exact dynamic programming against one share for all layers and one threshold for all weights.
 //   Xu et al. 2023, "Efficient Joint Optimization of Layer-Adaptive Weight Pruning in Deep Neural Networks": the distortion of the
 //   network's output adds up over layers; a dynamic program picks each layer's share.
-// Nothing is retrained, BatchNorm is folded and stays, all ways prune the same layers, by one of two pruners: the smallest weights
-// of a layer go (magnitude); or SparseGPT, on Hessians of the calibration images through the whole network. What one threshold
-// for all weights leaves of each layer (global magnitude) is pruned by the same pruner.
+// Nothing is retrained, BatchNorm is folded and stays, all ways prune the same layers by the same pruner: SparseGPT, block by
+// block on what the pruned blocks before give, with or without matching the original network (prepare/match-original.ts).
+// What one threshold for all weights leaves of each layer (global magnitude) is pruned by that pruner, too. The program's
+// losses: each layer pruned alone, the change of the network's logits on calibration images.
+//   node test/bench/rd-pruning.ts [models=resnet32,resnet56] [images=256] [test images=all] [budgets=0.7,0.8,0.9,0.95] [ways=plain,matched]
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { collectHessians } from '../../src-main/engine/calibrate/collect.ts'
 import { openNetwork } from '../../src-main/engine/checkpoint/open.ts'
 import type { Layer, Network } from '../../src-main/engine/checkpoint/network.ts'
-import { readFloat32, weightReader } from '../../src-main/engine/checkpoint/weights.ts'
+import { readFloat32, toMemoryOrder, weightReader } from '../../src-main/engine/checkpoint/weights.ts'
 import { openDataset } from '../../src-main/engine/data/open.ts'
 import type { Batch, DataPart, Dataset } from '../../src-main/engine/data/types.ts'
 import { cutBefore, segment } from '../../src-main/engine/graph/segment.ts'
 import type { Graph } from '../../src-main/engine/graph/ir.ts'
 import { solve } from '../../src-main/engine/allocate/knapsack.ts'
 import { topOfRows } from '../../src-main/engine/kernels/select/select.ts'
-import { compactFloats, expandFloats } from '../../src-main/engine/kernels/sparse/sparse.ts'
+import { biasedLayers } from '../../src-main/engine/prepare/channel-means.ts'
+import { matchOriginal } from '../../src-main/engine/prepare/match-original.ts'
+import { readArtifact } from '../../src-main/engine/quantize/artifact.ts'
+import { dequantize } from '../../src-main/engine/quantize/dequantize.ts'
 import { pruneWithFeedback } from '../../src-main/engine/sparsify/feedback.ts'
 import { openSession } from '../../src-main/engine/runtime/session.ts'
 import type { TensorValue } from '../../src-main/engine/runtime/types.ts'
+import type { Option } from '../../src-preload/contract/plan.ts'
+import { runPieces } from '../engine/calibrate/run.ts'
+import { quiet } from '../engine/score/network.ts'
 import { dataPath, hasData, skipReason } from '../helpers/data.ts'
 
 const BATCH = 128
-const ladder = [0, 0.3, 0.5, 0.6, 0.7, 0.77, 0.83, 0.88, 0.92, 0.95, 0.98]
-const budgets = [0.7, 0.8, 0.9, 0.95]
+const ladder = [0, 0.3, 0.5, 0.6, 0.7, 0.78, 0.84, 0.88, 0.91, 0.935, 0.955, 0.97, 0.98, 0.99]
 
 type Feeds = Record<string, TensorValue>
 type Weights = ReadonlyMap<string, Float32Array>
@@ -33,37 +44,57 @@ interface Pruned {
 /** The weight with so many entries left, the others 0. */
 type Pruner = (one: Pruned, count: number) => Float32Array | Promise<Float32Array>
 
-const pruners = ['magnitude', 'sparsegpt'] as const
+const ways = ['plain', 'matched'] as const
 
 interface Sizes {
   models?: readonly string[]
-  by?: readonly (typeof pruners)[number][]
-  images?: number // calibration images that losses are measured on
+  images?: number // calibration images
   test?: number // test images; default all
+  budgets?: readonly number[] // shares of zeros
+  by?: readonly (typeof ways)[number][]
+}
+
+interface Subject {
+  name: string
+  network: Network
+  graph: Graph
+  dataset: Dataset
+  layers: Pruned[]
+  test: Batch[]
 }
 
 export async function benchRdPruning({
   models = ['resnet32', 'resnet56'],
-  by = pruners,
-  images = 512,
+  images = 256,
   test = Infinity,
+  budgets = [0.7, 0.8, 0.9, 0.95],
+  by = ways,
 }: Sizes = {}): Promise<void> {
   if (!hasData) return console.log(`rd-pruning skipped: ${skipReason}`)
-  for (const model of models) {
-    const network = openNetwork(dataPath('cifar10', `${model}.onnx`))
+  for (const name of models) {
+    const network = openNetwork(dataPath('cifar10', `${name}.onnx`))
+    const { graph } = network
+    if (graph === null) throw new Error(`${name} has no graph`)
     const dataset = await openDataset({ path: dataPath('cifar10', 'data.yaml'), split: 'auto' }, network)
-    const batches = [await batchesOf(dataset.calibrate, images), await batchesOf(dataset.evaluate, test)] as const
-    for (const name of by) {
-      const prune = name === 'magnitude' ? magnitude : await sparseGpt(network, dataset, images)
-      await compare(`${model}, ${name}`, network, prune, ...batches)
-    }
+    const layers = network.layers
+      .filter((layer) => layer.compressible && graph.initializers.has(layer.name))
+      .map((layer): Pruned => ({ layer, original: readFloat32(network, layer.name) }))
+    const subject = { name, network, graph, dataset, layers, test: await batchesOf(dataset.evaluate, test) }
+    const began = performance.now()
+    const calibration = await batchesOf(dataset.calibrate, images)
+    const losses = await measure(subject, await sparseGpt(network, dataset, images), calibration)
+    const seconds = ((performance.now() - began) / 1000).toFixed(0)
+    console.log(
+      `\nrd-pruning: ${name}, ${layers.length} layers, ${weightsOf(layers)} weights, losses on ${images} images (${seconds} s), top-1 on ${samplesIn(subject.test)} test images, dense ${percent(await accuracy(subject, new Map()))}`,
+    )
+    for (const way of by) await compare(subject, losses, budgets, { matched: way === 'matched', images })
   }
 }
 
-const magnitude: Pruner = ({ original }, count) => largest(original, count)
+const weightsOf = (layers: readonly Pruned[]) => layers.reduce((sum, { original }) => sum + original.length, 0)
+const samplesIn = (batches: readonly Batch[]) => batches.reduce((sum, { size }) => sum + size, 0)
 
 async function sparseGpt(network: Network, dataset: Dataset, samples: number): Promise<Pruner> {
-  const quiet = { progress: () => undefined, notify: () => undefined }
   const hessians = await collectHessians(network, dataset, { samples, device: 'cpu' }, quiet)
   return async ({ layer, original }, count) => {
     const [hessian] = hessians.get(layer.name) ?? []
@@ -93,26 +124,17 @@ async function batchesOf(part: DataPart, limit: number): Promise<Batch[]> {
 }
 
 async function compare(
-  model: string,
-  network: Network,
-  prune: Pruner,
-  calibration: Batch[],
-  test: Batch[],
+  subject: Subject,
+  losses: { squared: Float64Array[]; kl: Float64Array[] },
+  budgets: readonly number[],
+  how: { matched: boolean; images: number },
 ): Promise<void> {
-  const graph = network.graph
-  if (graph === null) throw new Error(`${model} has no graph`)
-  const layers = network.layers
-    .filter(({ compressible, name }) => compressible && graph.initializers.has(name))
-    .map((layer): Pruned => ({ layer, original: readFloat32(network, layer.name) }))
-  const total = layers.reduce((sum, { original }) => sum + original.length, 0)
-  const began = performance.now()
-  const losses = await measure(network, graph, layers, prune, calibration)
-  const seconds = ((performance.now() - began) / 1000).toFixed(0)
-  const samples = (batches: Batch[]) => batches.reduce((sum, { size }) => sum + size, 0)
+  const { layers } = subject
+  const total = weightsOf(layers)
+  console.log(how.matched ? 'matching the original' : 'each layer by itself')
   console.log(
-    `\nrd-pruning: ${model}, ${layers.length} layers, ${total} weights, losses on ${samples(calibration)} images (${seconds} s), top-1 on ${samples(test)} test images, dense ${percent(await accuracy(network, graph, test, new Map()))}`,
+    '   zeros   uniform    global  DP, output error  DP, KL   kept by the first DP (first, last, least, most of a layer)',
   )
-  console.log('zeros   uniform  global   DP, output error  DP, KL   kept by DP (first, last, least, most of a layer)')
   for (const sparsity of budgets) {
     const kept = Math.round((1 - sparsity) * total)
     const plans = {
@@ -121,29 +143,55 @@ async function compare(
       squared: byProgram(layers, losses.squared, kept),
       kl: byProgram(layers, losses.kl, kept),
     }
-    const found: Record<string, string> = {}
+    const found: string[] = []
     for (const [name, counts] of Object.entries(plans)) {
       const spent = counts.reduce((sum, count) => sum + count, 0)
       if (spent > kept + layers.length) throw new Error(`${name} keeps ${spent} of ${kept} weights`)
-      const weights = new Map<string, Float32Array>()
-      for (const [i, each] of layers.entries()) weights.set(each.layer.name, await prune(each, counts[i] ?? 0))
-      found[name] = percent(await accuracy(network, graph, test, weights))
+      found.push(percent(await prunedAccuracy(subject, counts, how)))
     }
     const shares = layers.map(({ original }, i) => (plans.squared[i] ?? 0) / original.length)
     const told = [shares[0] ?? 0, shares.at(-1) ?? 0, Math.min(...shares), Math.max(...shares)].map(percent).join(' ')
-    console.log(
-      `${percent(sparsity)}  ${found.uniform}   ${found.global}   ${found.squared}            ${found.kl}   ${told}`,
-    )
+    console.log(`${percent(sparsity)}  ${found.join('  ')}        ${told}`)
+  }
+}
+
+/** Top-1 after a whole calibrated run with so many weights kept of each layer. */
+async function prunedAccuracy(
+  subject: Subject,
+  counts: readonly number[],
+  { matched, images }: { matched: boolean; images: number },
+): Promise<number> {
+  const { network, dataset, graph, layers } = subject
+  const folder = mkdtempSync(join(tmpdir(), 'lathe-rd-'))
+  try {
+    const zeros = new Map(layers.map(({ layer, original }, i) => [layer.name, 1 - (counts[i] ?? 0) / original.length]))
+    const option = ({ name }: Layer): Option | null => {
+      const sparsity = zeros.get(name) ?? 0
+      const parameters = { pattern: 'unstructured', sparsity, width: 16 }
+      return sparsity > 0 ? { id: `sparsegpt-${sparsity}`, method: 'sparsegpt', bits: 16, parameters } : null
+    }
+    const biases = new Map(biasedLayers(graph).map(({ weight, bias }) => [weight, bias]))
+    const pieces = await runPieces(network, dataset, {
+      samples: images,
+      folder,
+      option,
+      ...(matched && { matching: biases }),
+    })
+    const compressed = new Map<string, Float32Array>()
+    for (const { layer, path } of pieces.flatMap(({ artifacts }) => artifacts)) {
+      const own = layers.find((each) => each.layer.name === layer)
+      if (own) compressed.set(layer, toMemoryOrder(own.layer, dequantize(readArtifact(path))))
+    }
+    if (!matched) return await accuracy(subject, compressed)
+    const args = { network, dataset, samples: images, seed: 0, device: 'cpu', compressed } as const
+    const measured = (await matchOriginal.measure?.(args, {}, quiet)) ?? null
+    return await accuracy({ ...subject, network: matchOriginal.apply(network, {}, { seed: 0, measured }) }, compressed)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
   }
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`.padStart(8)
-
-/** The largest `count` weights; the rest 0. */
-function largest(weights: Float32Array, count: number): Float32Array {
-  const mask = topOfRows(weights, 1, weights.length, count)
-  return expandFloats(compactFloats(weights, mask), mask)
-}
 
 /** What one threshold for all leaves of each layer. */
 function globalCounts(layers: readonly Pruned[], kept: number): number[] {
@@ -175,13 +223,7 @@ function byProgram(layers: readonly Pruned[], losses: readonly Float64Array[], k
 }
 
 /** Losses of every layer at every share, alone: mean squared change of the logits, and KL divergence. */
-async function measure(
-  network: Network,
-  graph: Graph,
-  layers: readonly Pruned[],
-  prune: Pruner,
-  batches: readonly Batch[],
-) {
+async function measure({ network, graph, layers }: Subject, prune: Pruner, batches: readonly Batch[]) {
   const outputs = graph.outputs.map(({ name }) => name)
   const squared = layers.map(() => new Float64Array(ladder.length))
   const kl = layers.map(() => new Float64Array(ladder.length))
@@ -255,14 +297,27 @@ function logSoftmax(x: Float32Array): number[] {
   return Array.from(x, (value) => value - most - Math.log(sum))
 }
 
-async function accuracy(network: Network, graph: Graph, batches: readonly Batch[], weights: Weights): Promise<number> {
-  const all = await logits(network, graph, batches.map(({ feeds }) => feeds), weights) // prettier-ignore
+async function accuracy({ network, test }: Subject, weights: Weights): Promise<number> {
+  const { graph } = network
+  if (graph === null) return NaN
+  const all = await logits(network, graph, test.map(({ feeds }) => feeds), weights) // prettier-ignore
   let [right, rows] = [0, 0]
-  for (const [i, { targets }] of batches.entries())
+  for (const [i, { targets }] of test.entries())
     targets?.forEach((target, row) => {
       const own = all[i]?.subarray(row * CLASSES, (row + 1) * CLASSES) ?? new Float32Array()
       right += Number(own.indexOf(Math.max(...own)) === target)
       rows++
     })
   return right / rows
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const [models, images, test, budgets, by] = process.argv.slice(2)
+  await benchRdPruning({
+    ...(models && { models: models.split(',') }),
+    ...(images && { images: Number(images) }),
+    ...(test && { test: test === 'all' ? Infinity : Number(test) }),
+    ...(budgets && { budgets: budgets.split(',').map(Number) }),
+    ...(by && { by: ways.filter((way) => by.split(',').includes(way)) }),
+  })
 }
