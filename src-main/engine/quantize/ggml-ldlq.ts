@@ -45,7 +45,7 @@ export const ggmlLdlq = defineQuantizer({
       .enum(['none', ...strategies])
       .default('none')
       .describe('What makes a calibration token important: nothing, or a strategy of RSQ'),
-    rMin: z.number().min(0).max(1).default(0.005).describe('Importance of the least important token; the most has 1'),
+    rMin: z.number().min(0).max(1).default(0.7).describe('Importance of the least important token; the most has 1'),
     firstTokens: z.int().positive().default(256).describe('How many tokens count fully (strategies by place)'),
   }),
   twin(plain, parameters) {

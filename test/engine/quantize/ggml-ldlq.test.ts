@@ -128,7 +128,7 @@ test('tokens are weighed as RSQ weighs them', () => {
   const parse = (given: object) => ggmlLdlq.tokens?.(ggmlLdlq.params.parse(given))
   expect(parse({})).toBeNull()
   expect(parse({ tokens: 'attention', rMin: 0.1 })).toEqual({ strategy: 'attention', parameters: { rMin: 0.1 } })
-  expect(parse({ tokens: 'first' })).toEqual({ strategy: 'first', parameters: { n: 256, rMin: 0.005 } })
+  expect(parse({ tokens: 'first' })).toEqual({ strategy: 'first', parameters: { n: 256, rMin: 0.7 } })
 })
 
 test('fewer calibration rows than columns: damped, and still no worse than rounding', async () => {

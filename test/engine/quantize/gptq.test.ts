@@ -243,7 +243,7 @@ describe('options', () => {
       const weighting = rsq.tokens?.(rsq.params.parse({ strategy }))
       expect(weighting && strategyOf(weighting).id).toBe(strategy)
     }
-    expect(rsq.prepare).toEqual([{ method: 'rotate', parameters: {} }])
+    expect(rsq.prepare).toEqual([{ method: 'rotate', parameters: { stream: false } }])
   })
 })
 
