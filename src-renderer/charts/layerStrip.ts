@@ -29,14 +29,18 @@ export function stripBars(layers: readonly (StripLayer | null)[], width: number,
   const pitch = layers.length === 0 ? 0 : width / layers.length
   const gap = pitch >= 6 ? 2 : pitch >= 3 ? 1 : 0
   return layers.map((layer, i) => {
-    const left = i * pitch
-    const common = { left, width: Math.max(0.5, pitch - gap) }
+    const [left, wide] = [i * pitch, Math.max(0.5, pitch - gap)]
     if (layer === null)
-      return { ...common, top: height - 2, height: 2, kind: 'removed', hatch: 0, notch: null, isLocked: false }
+      return { left, width: wide, top: height - 2, height: 2, kind: 'removed', hatch: 0, notch: null, isLocked: false }
     const tall = Math.max(2, height * Math.min(1, layer.isKept ? 1 : layer.bits / MOST_BITS))
     const top = height - tall
     return {
-      ...{ ...common, top, height: tall, kind: layer.isKept ? 'kept' : 'coded', isLocked: layer.isLocked },
+      left,
+      width: wide,
+      top,
+      height: tall,
+      kind: layer.isKept ? 'kept' : 'coded',
+      isLocked: layer.isLocked,
       hatch: layer.sparsity,
       notch: layer.rankShare < 1 ? top + tall * (1 - layer.rankShare) : null,
     }

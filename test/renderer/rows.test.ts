@@ -3,7 +3,13 @@ import { expect, test } from 'vitest'
 import { crumbs, join } from '../../src-renderer/features/files/crumbs.ts'
 import { exportName } from '../../src-renderer/features/export/exportName.ts'
 import { filterRows, groupByBlock, layerRows } from '../../src-renderer/features/inspect/layerRows.ts'
-import { neighbour, optionNote, planRows, uniformLossAt } from '../../src-renderer/features/plan/planRows.ts'
+import {
+  inListOrder,
+  neighbour,
+  optionNote,
+  planRows,
+  uniformLossAt,
+} from '../../src-renderer/features/plan/planRows.ts'
 import { unitCells } from '../../src-renderer/features/run/jobView.ts'
 import { landing } from '../../src-renderer/ui/rowCursor.ts'
 import { layers, options, solve } from './helpers/network.ts'
@@ -117,4 +123,12 @@ test('an exported file says what it is', () => {
   expect(exportName('resnet32.onnx', { averageBits: 4.02, uniform: false }, '.onnx')).toBe('resnet32-4.02bit.onnx')
   expect(exportName('a b/ü', { averageBits: 3, uniform: true }, '.onnx')).toBe('a-b-3bit-uniform.onnx')
   expect(exportName('..', { averageBits: 3, uniform: false }, '.safetensors')).toBe('model-3bit.safetensors')
+})
+
+test('layers of a plan stand in the order of the list, whatever order it has and whatever it leaves out', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ name })) as [{ name: string }, { name: string }, { name: string }]
+  expect(inListOrder(['a', 'b', 'c'], [a, b, c])).toEqual([a, b, c])
+  expect(inListOrder(['a', 'b', 'c'], [a, c])).toEqual([a, null, c])
+  expect(inListOrder(['a', 'b', 'c'], [c, a])).toEqual([a, null, c])
+  expect(inListOrder(['a', 'c'], [a, b, c])).toEqual([a, c])
 })

@@ -43,6 +43,21 @@ export function planRows(
   })
 }
 
+/** A plan's layers as the list of names has them; null where one is left out with its block. Plans keep that order mostly, and
+ *  then no index is made. */
+export function inListOrder<L extends { name: string }>(names: readonly string[], layers: readonly L[]): (L | null)[] {
+  let next = 0
+  const walked = names.map((name) => {
+    const layer = layers[next]
+    if (layer?.name !== name) return null
+    next += 1
+    return layer
+  })
+  if (next === layers.length) return walked
+  const byName = new Map(layers.map((layer) => [layer.name, layer]))
+  return names.map((name) => byName.get(name) ?? null)
+}
+
 type Titled = Pick<PlanOption, 'method' | 'bits' | 'parameters'>
 
 /** The name a file format gives its type ('Q4_K'); null where the option is known by its width. */
