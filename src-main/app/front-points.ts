@@ -10,7 +10,7 @@ import {
 import { curve } from '../engine/allocate/knapsack.ts'
 import { importedFronts } from './front-import.ts'
 import { measuredVariants } from './measured.ts'
-import { type MemoryModel, memoryModel } from './front-memory.ts'
+import { isUnpacked, type MemoryModel, memoryModel, unpackedIn } from './front-memory.ts'
 import { type PlanLayer, type PlanModel, total, type Total, uniformChoice } from './plan-model.ts'
 import type { OpenProject } from './projects.ts'
 import { readRunning } from './running-unit.ts'
@@ -23,15 +23,23 @@ interface Predictors {
   memory: MemoryModel
 }
 
+/** Weights that a plan stores in forms which are unpacked when the file is opened. */
+const unpackedBy = ({ layers, format }: PlanModel, choice: Int32Array): number =>
+  layers.reduce((sum, { options, parameters }, at) => {
+    const option = options[choice[at] ?? 0]
+    return option && isUnpacked(format, option) ? sum + parameters : sum
+  }, 0)
+
 /** A plan's sums as a point, its loss calibrated. */
 export function pointOf(
   { calibration, memory }: Predictors,
   sums: Pick<Total, 'bytes' | 'averageBits' | 'loss' | 'standardError' | 'seconds'>,
+  unpacked: number,
 ): FrontPoint {
   const { loss, low, high } = calibration.predict(sums.loss, sums.standardError)
   return {
     ...{ bytes: sums.bytes, averageBits: sums.averageBits, loss, lossLow: low, lossHigh: high },
-    predictedMemory: memory.of(sums.bytes),
+    predictedMemory: memory.of(sums.bytes, unpacked),
     predictedSeconds: sums.seconds,
   }
 }
@@ -45,10 +53,11 @@ function hullOf(model: PlanModel, predictors: Predictors): FrontPoint[] {
   const { layer, option } = curve(model.layers)
   const choice = smallestChoice(model)
   const every = Math.max(1, Math.ceil((layer.length + 1) / maximumPoints))
-  const points = [pointOf(predictors, total(model, choice))]
+  const here = (): FrontPoint => pointOf(predictors, total(model, choice), unpackedBy(model, choice))
+  const points = [here()]
   for (let step = 0; step < layer.length; step += 1) {
     choice[layer[step] ?? 0] = option[step] ?? 0
-    if ((step + 1) % every === 0 || step === layer.length - 1) points.push(pointOf(predictors, total(model, choice)))
+    if ((step + 1) % every === 0 || step === layer.length - 1) points.push(here())
   }
   return points
 }
@@ -154,7 +163,10 @@ export function measuredDots(project: OpenProject, model: PlanModel): MeasuredPo
       fileSeconds: file?.seconds ?? null,
       memory: file?.peakBytes ?? null,
       // Another format's files are another matter; the original is no file of any.
-      predictedMemory: variant?.format === model.format ? memory.of(variant.bytes) : null,
+      predictedMemory:
+        variant?.format === model.format
+          ? memory.of(variant.bytes, unpackedIn(project, subject, variant.recipeId))
+          : null,
       predictedSeconds: null,
     }
   })
@@ -176,7 +188,10 @@ export function frontOf(project: OpenProject, model: PlanModel): Front {
   return {
     predicted: predictedCurve(model, memory),
     measured: measuredDots(project, model),
-    uniform: widths.map((width) => pointOf(predictors, total(model, uniformChoice(model, width)))),
+    uniform: widths.map((width) => {
+      const choice = uniformChoice(model, width)
+      return pointOf(predictors, total(model, choice), unpackedBy(model, choice))
+    }),
     curves: leverCurves(model, memory),
     imported: importedFronts(project, model.subject),
     calibration: { factor, spearman, points },

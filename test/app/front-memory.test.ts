@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { lineOf, memoryModel } from '../../src-main/app/front-memory.ts'
+import { isUnpacked, lineOf, memoryModel, planeOf } from '../../src-main/app/front-memory.ts'
 import { frontSvg } from '../../src-main/app/front-svg.ts'
 import type { OpenProject } from '../../src-main/app/projects.ts'
 import type { PlanModel } from '../../src-main/app/plan-model.ts'
@@ -22,6 +22,20 @@ test('the line of memory: exact through two runs, one copy beside what one run t
   expect(noisy!.beside + 11).toBeCloseTo(50, 12)
 })
 
+test('weights that are unpacked take their own, as files with them took; else as is usual', () => {
+  const packed = [
+    { bytes: 10e6, peak: 40e6, unpacked: 0 },
+    { bytes: 30e6, peak: 70e6, unpacked: 0 },
+  ]
+  expect(planeOf([])).toBeNull()
+  expect(planeOf(packed)).toEqual({ copies: 1.5, beside: 25e6, unpackedBytes: 23 })
+  const found = planeOf([...packed, { bytes: 8e6, peak: 25e6 + 12e6 + 5e6 * 20, unpacked: 5e6 }])
+  expect(found).toEqual({ copies: 1.5, beside: 25e6, unpackedBytes: 20 })
+  const option = (bits: number, method = 'rtn') => ({ method, bits })
+  expect([2, 3, 4, 5, 8].map((bits) => isUnpacked('onnx', option(bits)))).toEqual([false, true, false, true, false])
+  expect([isUnpacked('onnx', option(32, 'keep')), isUnpacked('onnx-folded', option(4)), isUnpacked('gguf', option(3))]).toEqual([false, true, false]) // prettier-ignore
+})
+
 const project = (rows: object[]): OpenProject =>
   ({ store: { read: { prepare: () => ({ all: () => rows }) } } }) as unknown as OpenProject
 const subject = {
@@ -36,10 +50,10 @@ test('nothing run: weights, activations and keys and values of the window, said 
   const model = { subject, format: 'gguf', running } as unknown as PlanModel
   const { of, source } = memoryModel(project([]), model)
   // Half a prompt of 512 tokens, and 256 tokens of keys and values.
-  expect(of(1e6)).toBe(1e6 + 0.5 * 5e6 + 256 * (1000 + 0.5 * 100))
+  expect(of(1e6, 0)).toBe(1e6 + 0.5 * 5e6 + 256 * (1000 + 0.5 * 100))
   expect(source).toMatch(/Estimated, not measured/)
   const blind = { ...model, subject: { ...subject, dataSet: null } } as unknown as PlanModel
-  expect(memoryModel(project([]), blind).of(1e6)).toBeNull()
+  expect(memoryModel(project([]), blind).of(1e6, 0)).toBeNull()
 })
 
 test('the picture against memory: dots that were run, and no others', () => {
