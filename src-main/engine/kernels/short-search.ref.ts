@@ -16,7 +16,7 @@ export function chooseShortReference(x: Float32Array, settings: GridSettings): {
   const short = Int32Array.from(x, (value) => roundEven(f(value * k)))
   const per = f(32768 / k)
   const sums = (factor: number, zero: number) => {
-    const b = Number.isFinite(factor) ? roundEven(Math.min(32767, Math.max(-32767, factor))) : 0
+    const b = roundEven(Math.min(32767, Math.max(-32767, factor)))
     const u = short.map((a) => Math.min(top - zero, Math.max(-zero, (a * b + 16384) >> 15)))
     return { xu: runs(short, u), uu: runs(u, u) }
   }
@@ -76,7 +76,11 @@ function shortCandidates(lo: number, hi: number, plainZero: number, settings: Gr
     steps.flatMap((k) =>
       (symmetric ? [1, -1] : [1]).map((sign) => ({
         zero,
-        factor: f(sign * f(per / tightScale(lo, hi, zero, top, sign)) * f(1 / f(1 - f(f(c * k) / effort.steps)))),
+        factor: f(
+          sign *
+            Math.min(8192, f(per / tightScale(lo, hi, zero, top, sign))) *
+            f(1 / f(1 - f(f(c * k) / effort.steps))),
+        ),
       })),
     ),
   )

@@ -51,6 +51,16 @@ test('the compiled search equals its plain twin bit for bit, alone and on thread
   )
 })
 
+test('weights at the ends of float32 equal the plain twin', () => {
+  for (const exponent of [-44, -41, -39, -38, -37, -35, 36, 37])
+    for (const scaleType of ['float16', 'float32'] as const)
+      for (const symmetric of [true, false]) {
+        const block = blockOf(2, 64, 16, 7, 10 ** exponent)
+        expect(quantizeStaged({ bits: 4, symmetric, scaleType, effort: effortOf(4, symmetric) }, block, 1)).toBe(-1)
+        expectReference(block, { bits: 4, symmetric, scaleType, effort: effortOf(4, symmetric) })
+      }
+})
+
 test('rows of thousands, whose sums are taken in runs, equal the plain twin', () => {
   for (const [bits, symmetric] of [
     [2, true],

@@ -36,6 +36,7 @@ const FEW: i32 = 4
 /** Weights whose sums stay within 32 bits at 8 bits a code. */
 const SEGMENT: i32 = 1024
 const MOST: f32 = 3.4028234663852886e38
+const LIMIT: f32 = 8192 // of b: far above what weights need that are no denormals, and 16 bits hold it four times shrunk
 const MAGIC: f32 = 12582912 // 1.5 * 2^23: added, it leaves the nearest integer in the low bits, ties to the even one
 
 export function configureShort(
@@ -305,14 +306,15 @@ export function searchFour(x0: usize, x1: usize, x2: usize, x3: usize, count: i3
   length = count
   explained = none
   const side = symmetric ? 0 : reach
+  const limit = f32x4.splat(LIMIT)
   const stride = steps > FEW ? 2 : 1
   for (let offset = -side; offset <= side; offset++) {
     const z = symmetric ? middle : f32x4.pmin(top, f32x4.pmax(none, f32x4.add(zero, f32x4.splat(<f32>offset))))
     low = halves(f32x4.neg(z))
     high = halves(f32x4.sub(top, z))
-    const right = f32x4.div(per, tightScales(z, top, 1))
+    const right = f32x4.pmin(limit, f32x4.div(per, tightScales(z, top, 1)))
     if (symmetric) {
-      const left = f32x4.neg(f32x4.div(per, tightScales(z, top, -1)))
+      const left = f32x4.neg(f32x4.pmin(limit, f32x4.div(per, tightScales(z, top, -1))))
       for (let step = 0; step < steps; step += stride) {
         const wide = v128.load32_splat(widened + (step << 2))
         offerTwo(f32x4.mul(right, wide), f32x4.mul(left, wide), z)
