@@ -149,7 +149,11 @@ function planOf(
 ): Plan {
   const space = made.spaces.spaces[index]
   if (!space) throw new Fault('internal', `The allocator chose network ${index} of ${made.spaces.spaces.length}.`)
-  return describe(space.model, space.expand(allocation.choice), made, { ...how, optimal: allocation.optimal }, model)
+  // One that does not count pairs proves nothing about what is predicted with them.
+  const knows = allocators.find(({ id }) => id === how.allocator)?.knows ?? []
+  const counts = space.configuration.problem.pairs === undefined || knows.includes('pairs')
+  const optimal = allocation.optimal && counts
+  return describe(space.model, space.expand(allocation.choice), made, { ...how, optimal }, model)
 }
 
 export const plainOption = ({ id, method, bits, parameters, form }: Option): Option => ({

@@ -203,3 +203,12 @@ test('a time limit holds for one width, too', () => {
   const plan = solvePlan(slow, { budget: { bytes: 1e9 }, uniform: true, locked: {}, constraints })
   expect(plan.layers.map(({ bits }) => bits)).toEqual([4, 4, 4])
 })
+
+test('where pairs are counted, an allocator that does not know them proves nothing', async () => {
+  const coupled = { ...three, pairs: [{ a: 0, b: 1, rho: 0.5 }] }
+  const request = { budget: { bits: 3 }, uniform: false, locked: {} }
+  expect((await planFor(coupled, request)).allocator).toBe('pairwise')
+  expect((await planFor(coupled, request)).optimal).toBe(true) // a block this small is solved exactly
+  expect((await planFor(coupled, { ...request, allocator: 'knapsack' })).optimal).toBe(false)
+  expect((await planFor(three, { ...request, allocator: 'knapsack' })).optimal).toBe(true)
+})

@@ -9,6 +9,9 @@ import { openNetwork } from '../../src-main/engine/checkpoint/open.ts'
 import { readMatrix } from '../../src-main/engine/checkpoint/weights.ts'
 import { openDataset } from '../../src-main/engine/data/open.ts'
 import type { Dataset } from '../../src-main/engine/data/types.ts'
+import { fitAccuracy } from '../../src-main/engine/allocate/accuracy.ts'
+import type { Choices } from '../../src-main/engine/allocate/define.ts'
+import { totalsOf } from '../../src-main/engine/allocate/limits.ts'
 import { createChain, means } from '../../src-main/engine/predict/chain.ts'
 import type { LayerFacts } from '../../src-main/engine/predict/define.ts'
 import { pairwiseLoss, type Pair } from '../../src-main/engine/predict/pairs.ts'
@@ -169,6 +172,8 @@ export async function benchPredictor(): Promise<void> {
     const real: number[] = []
     const note = (what: string, value: number) => (rows[what] ??= []).push(value)
     const decoded = new Map<string, WeightMatrix>()
+    const optionsOf = (layer: Layer): readonly { id: string }[] => byName.get(layer.name)?.options ?? []
+    const choices: number[][] = []
     for (const recipe of randomRecipes(subject)) {
       const weights = new Map<Layer, WeightMatrix>()
       for (const layer of layers) {
@@ -180,6 +185,14 @@ export async function benchPredictor(): Promise<void> {
         weights.set(layer, matrix)
       }
       real.push((await swap.loss(weights)).loss)
+      choices.push(
+        layers.map((layer) =>
+          Math.max(
+            0,
+            optionsOf(layer).findIndex(({ id }) => id === recipe.get(layer.name)?.id),
+          ),
+        ),
+      )
       const lossesBy = (what: keyof typeof chains, own: (fact: LayerFacts) => LayerFacts) =>
         layers.map((layer) => {
           const fact = byName.get(layer.name)
@@ -204,6 +217,14 @@ export async function benchPredictor(): Promise<void> {
       if (everywhere) note('pairwise, all layers', pairwiseLoss(additive, indexed(everywhere.found)))
     }
     await swap.release()
+    const problem = layers.map((layer): Choices => {
+      const fact = byName.get(layer.name)
+      const losses = (fact?.options ?? []).map((option) => (fact && chains.measured(fact, option)?.loss) ?? 0)
+      const bits = new Map(options.get(layer.name)?.map((option) => [option.id, option.bits]))
+      const sizes = optionsOf(layer).map(({ id }) => Math.ceil((layer.parameters * (bits.get(id) ?? 32)) / 8))
+      return { loss: Float64Array.from(losses), bytes: Float64Array.from(sizes) }
+    })
+    learnedRows(problem, choices, real)
     console.log(
       `\n${name}: ${recipes} random recipes (seed ${seed}), ${samples} samples to predict from, ${referee.calibration.samples} others to measure on; KL ${Math.min(...real).toExponential(2)} .. ${Math.max(...real).toExponential(2)}`,
     )
@@ -221,5 +242,30 @@ export async function benchPredictor(): Promise<void> {
         [what, spearman(predicted, real)?.toFixed(4), size(logs).toFixed(3), size(rest).toFixed(3)].join(' | '),
       )
     }
+  }
+}
+
+/** What the genetic search's predictor (allocate/accuracy.ts) learns from measured recipes, on those it has not seen: the plain
+ *  sum, the sum with the one factor that its samples give, and the learned correction. */
+function learnedRows(layers: Choices[], choices: number[][], real: readonly number[]): void {
+  const sum = (choice: readonly number[]) => totalsOf({ layers }, Int32Array.from(choice)).loss
+  const error = (logs: number[]) => logs.reduce((all, log) => all + Math.abs(log), 0) / logs.length
+  console.log(['learned from', 'sum alone', 'sum x factor', 'learned', 'used'].join(' | '))
+  for (const count of [8, 16, 24]) {
+    const samples = choices.slice(0, count).map((choice, at) => ({ choice, loss: real[at] ?? 0 }))
+    const fit = fitAccuracy({ layers }, samples, seed)
+    const factor = samples.reduce((all, { choice, loss }) => all + Math.log(loss / sum(choice)), 0) / count
+    const held = choices.slice(count)
+    const logs = (predict: (choice: readonly number[]) => number) =>
+      held.map((choice, at) => predict(choice) - Math.log(real[count + at] ?? NaN))
+    console.log(
+      [
+        `${count} recipes`,
+        error(logs((choice) => Math.log(sum(choice)))).toFixed(3),
+        error(logs((choice) => Math.log(sum(choice)) + factor)).toFixed(3),
+        error(logs((choice) => Math.log(fit.predict(Int32Array.from(choice))))).toFixed(3),
+        fit.means,
+      ].join(' | '),
+    )
   }
 }

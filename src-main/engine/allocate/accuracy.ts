@@ -18,7 +18,10 @@ export interface Sample {
 export interface AccuracyPredictor {
   predict(choice: Int32Array): number
   samples: number
-  /** Leave-one-out RMS error of log(loss), with the correction and without: where the first is not smaller, none is made. */
+  /** What tells losses: the model as it is, the model with one factor that the samples give, or the learned correction;
+   *  whichever told each sample best from the others. */
+  means: 'model' | 'factor' | 'learned'
+  /** Leave-one-out RMS error of log(loss), of what is used and of the model as it is. */
   error: number
   errorBefore: number
 }
@@ -40,8 +43,16 @@ export function fitAccuracy(
   const log = (loss: number) => Math.log(Math.max(loss, floor))
   const targets = samples.map(({ loss }, i) => log(loss) - log(model(choices[i] as Int32Array)))
   const errorBefore = rms(targets)
-  const none = { predict: model, samples: samples.length, error: errorBefore, errorBefore }
+  const none = { predict: model, samples: samples.length, means: 'model' as const, error: errorBefore, errorBefore }
   if (samples.length < 4) return none
+  const byFactor = oneFactor(targets)
+  const plain =
+    byFactor.error < errorBefore
+      ? {
+          ...{ samples: samples.length, means: 'factor' as const, error: byFactor.error, errorBefore },
+          predict: (choice: Int32Array) => model(choice) * byFactor.factor,
+        }
+      : none
   const features = featuresOf(problem, seed)
   const rows = choices.map(features)
   let best: { weights: Float64Array; error: number } | null = null
@@ -49,7 +60,7 @@ export function fitAccuracy(
     const fit = ridgeFit(rows, targets, ridge)
     if (best === null || fit.error < best.error) best = fit
   }
-  if (best === null || !(best.error < errorBefore)) return none
+  if (best === null || !(best.error < plain.error)) return plain
   const { weights, error } = best
   const predict = (choice: Int32Array): number => {
     const loss = model(choice)
@@ -58,7 +69,17 @@ export function fitAccuracy(
     for (let f = 0; f < row.length; f++) correction += (weights[f] ?? 0) * (row[f] ?? 0)
     return loss > 0 ? loss * Math.exp(correction) : loss
   }
-  return { predict, samples: samples.length, error, errorBefore }
+  return { predict, samples: samples.length, means: 'learned', error, errorBefore }
+}
+
+/** One factor for all, and how well each sample is told by that of the others. */
+function oneFactor(targets: readonly number[]): { factor: number; error: number } {
+  const sum = targets.reduce((all, target) => all + target, 0)
+  const n = targets.length
+  return {
+    factor: Math.exp(sum / n),
+    error: rms(targets.map((target) => target - (sum - target) / (n - 1))),
+  }
 }
 
 function checked({ layers }: Pick<Problem, 'layers'>, { choice, loss }: Sample, index: number): Int32Array {

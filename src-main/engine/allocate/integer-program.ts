@@ -29,8 +29,7 @@ interface Settings {
 /** The best choice for a task, or null where none keeps to its limits. */
 async function best(task: Task, settings: Settings): Promise<Allocation | null> {
   const dual = dualOf(task)
-  const rough = beginning(task, settings.seed)
-  const begin = rough && dual ? polish(task, dual, rough) : rough
+  const begin = beginning(task, settings.seed, dual)
   if (begin && dual) {
     const value = totalsOf(task, begin)[task.minimise] ?? 0
     if (value - dual.bound <= settings.gap * Math.abs(value)) return answerOf(task, begin, dual.bound)
@@ -134,15 +133,21 @@ const eachLimit = ({ limits }: Task): (Quantity | null)[] => {
 }
 
 const STARTS = 12
+const POLISHED = 4
 
 /** A choice that keeps to all limits: what one limit alone would choose, where that happens to, or the best at a price of
  *  each limited quantity, filled up. The better it is, the more the solver can rule out. */
-function beginning(task: Task, seed: number): Int32Array | null {
-  let found: Int32Array | null = null
-  const value = (candidate: Int32Array) => totalsOf(task, candidate)[task.minimise] ?? 0
-  const consider = (candidate: Int32Array): void => {
-    if (violations(task, candidate).length === 0 && (found === null || value(candidate) < value(found)))
-      found = candidate
+function beginning(task: Task, seed: number, dual: Dual | null): Int32Array | null {
+  const found: { choice: Int32Array; value: number }[] = []
+  const consider = (choice: Int32Array): void => {
+    if (violations(task, choice).length > 0) return
+    found.push({ choice, value: totalsOf(task, choice)[task.minimise] ?? 0 })
+  }
+  const best = (): Int32Array | null => {
+    found.sort((a, b) => a.value - b.value)
+    // The best one does not always lead to the best end.
+    for (const { choice } of dual ? found.slice(0, POLISHED) : []) consider(polish(task, dual as Dual, choice))
+    return found.sort((a, b) => a.value - b.value)[0]?.choice ?? null
   }
   for (const limited of eachLimit(task)) {
     const { knapsack, room } = withOne(task, limited)
@@ -150,7 +155,7 @@ function beginning(task: Task, seed: number): Int32Array | null {
     consider(knapsack.solve(room, 1e5).choice)
   }
   const { layers, pairs, minimise: objective, limits } = task
-  if (objective === 'seconds' || Object.keys(limits).length < 2) return found
+  if (objective === 'seconds' || Object.keys(limits).length < 2) return best()
   const { bytes: maxBytes, loss: maxLoss, seconds: maxSeconds } = limits
   const problem: Problem = {
     ...{ layers, pairs, objective },
@@ -166,7 +171,7 @@ function beginning(task: Task, seed: number): Int32Array | null {
     if (excessOf(individual.totals, problem) === 0) individual.fill(draw, 4 * layers.length)
     consider(individual.choice)
   }
-  return found
+  return best()
 }
 
 /** What the objective is about, above its least: the best of the bounds of single limits. */
