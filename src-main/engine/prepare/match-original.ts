@@ -4,7 +4,8 @@
 //   correction (Nagel et al. 2019, section 4.2). The mathematics are in calibrate/match.ts.
 // Beyond the paper: moments about the means where a layer has a bias; the error of the other side of a residual is made up
 // for, too. Measured on resnet32 pruned uniformly by SparseGPT (128 calibration images, top-1 of 1,000): 90 % zeros 10.7
-// without, 11.4 with means alone, 47.6 matched, 53.1 matched with residuals.
+// alone, 11.4 with means, 47.6 matched, 53.1 matched with residuals.
+// On all 5,000 test images, 90 % zeros: uniform 52.9, one threshold 19.4, layer-adaptive by the exact program 64.3 %.
 // Cost: both networks run over the calibration data piece by piece, and twice more for the means. No gradients.
 import { z } from 'zod'
 import { biasCorrection } from './bias-correction.ts'
