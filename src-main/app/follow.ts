@@ -19,6 +19,7 @@ export function followOf(model: PlanModel, wishes: Wishes): Follow {
   })
   return {
     walks,
+    running: model.running,
     ids: [...ids.keys()],
     scale: model.widths.map((bits) => ({ bits, bytes: total(model, uniformChoice(model, bits)).bytes })),
     baseBytes: model.baseBytes,

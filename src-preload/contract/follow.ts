@@ -28,5 +28,10 @@ export const followSchema = z.object({
   /** Summed losses to predicted ones: points to interpolate between, on logarithmic scales. */
   predict: z.array(z.object({ sum: z.number(), loss: z.number(), low: z.number(), high: z.number() })),
   source: z.string(),
+  /** Bytes of memory beside the weights while a language model runs; null where they are not known. */
+  running: z
+    .object({ cachePerToken: z.number(), activations: z.number(), attentionPerToken: z.number() })
+    .nullable()
+    .optional(),
 })
 export type Follow = z.infer<typeof followSchema>

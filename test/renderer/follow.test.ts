@@ -130,6 +130,10 @@ test('a budget is asked for in another way where the plan stands', () => {
   for (const mode of ['bits', 'bytes', 'loss', 'lose', 'perSecond', 'memory'] as const)
     expect(modeOf(budgetIn(mode, plan, 4, '512'))).toBe(mode)
   expect(budgetIn('memory', plan, 4, '512')).toMatchObject({ context: 512 })
+  // What lies beside the weights is counted, so that the plan that stands fits.
+  const running = { cachePerToken: 1000, activations: 5e6, attentionPerToken: 2000 }
+  const memory = budgetIn('memory', plan, 4, '512', running)
+  expect('memory' in memory && memory.memory).toBeGreaterThan(5e6 + 512 * 3000 + plan.predicted.bytes - 1)
   const disabled = (task: 'causal-lm' | 'image-classification' | 'none') =>
     modeChoices(plan, { task }).flatMap(({ value, disabled: is }) => (is ? [value] : []))
   expect(disabled('causal-lm')).toEqual(['perSecond']) // no times measured

@@ -1,3 +1,4 @@
+import type { Follow } from '../../../src-preload/contract/follow.ts'
 import type { Budget } from '../../../src-preload/contract/plan.ts'
 import type { CheckpointSummary } from '../../../src-preload/contract/model.ts'
 import type { LivePlan } from '../../stores/plan.ts'
@@ -56,7 +57,13 @@ const digits = (value: number, count: number): number => Number(value.toPrecisio
 const usualContext = 2048
 
 /** The same plan, asked for in another way: the budget that stands where the plan stands now. */
-export function budgetIn(mode: BudgetMode, plan: LivePlan, bits: number, contextOfModel: string | undefined): Budget {
+export function budgetIn(
+  mode: BudgetMode,
+  plan: LivePlan,
+  bits: number,
+  contextOfModel: string | undefined,
+  running: Follow['running'] = null,
+): Budget {
   const { bytes, loss, seconds } = plan.predicted
   switch (mode) {
     case 'bits':
@@ -71,10 +78,11 @@ export function budgetIn(mode: BudgetMode, plan: LivePlan, bits: number, context
       return { perSecond: seconds === null || seconds <= 0 ? 10 : digits(1 / seconds, 3) }
     case 'memory': {
       const most = Number((contextOfModel ?? '').replaceAll(',', ''))
-      return {
-        memory: Math.ceil((bytes * 1.5) / 1e6) * 1e6,
-        context: most > 0 ? Math.min(most, usualContext) : usualContext,
-      }
+      const context = most > 0 ? Math.min(most, usualContext) : usualContext
+      const beside = running
+        ? running.activations + context * (running.cachePerToken + running.attentionPerToken)
+        : bytes / 2
+      return { memory: Math.ceil((bytes + beside) / 1e6) * 1e6, context }
     }
   }
 }

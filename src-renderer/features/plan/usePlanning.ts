@@ -164,5 +164,7 @@ function createPlanning() {
     const bytes = follow.value ? bytesAtBits(follow.value.answer, rounded) : null
     return 'bytes' in budget && bytes !== null ? { bytes: Math.round(bytes) } : { bits: rounded }
   }
-  return { fault, isChoosing, bounds: limits, bits, range, budgetAt }
+  /** Memory that a language model takes beside its weights; null where it is not known, or not yet. */
+  const running = computed(() => follow.value?.answer.running ?? null)
+  return { fault, isChoosing, bounds: limits, bits, range, budgetAt, running }
 }
