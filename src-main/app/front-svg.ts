@@ -52,6 +52,16 @@ const writers: Record<FrontAxis, (value: number) => string> = {
   latency: (value) => `${(1000 * value).toPrecision(3)} ms`,
 }
 
+/** Plans are made along the size: in memory or time some are beaten by others, and are no part of a front. Given by rising cost. */
+function unbeatenOn(axis: FrontAxis): (point: { loss: number }) => boolean {
+  let least = Infinity
+  return ({ loss }) => {
+    const isBetter = loss < least || axis === 'size' || axis === 'bits'
+    least = Math.min(least, loss)
+    return isBetter
+  }
+}
+
 /** `title` is written above the chart. */
 export function frontSvg(front: Front, title: string, axis: FrontAxis = 'size'): string {
   const rule = axisRule(front, axis)
@@ -76,7 +86,8 @@ export function frontSvg(front: Front, title: string, axis: FrontAxis = 'size'):
     points
       .map((point) => ({ ...point, at: onX(point) }))
       .filter(({ loss, at }) => loss > 0 && Number.isFinite(at) && (widest === 0 || at <= widest))
-      .sort((a, b) => a.at - b.at)
+      .sort((a, b) => a.at - b.at || a.loss - b.loss)
+      .filter(unbeatenOn(axis))
   const predicted = inside(front.predicted)
   const uniform = inside(front.uniform)
   const curves = front.curves.map(({ lever, points }) => ({ lever, points: inside(points) }))

@@ -140,6 +140,13 @@ test('dots stand where their files were run; where none was, all stand where the
   // The original alone makes no axis of measured files.
   const original = front.measured.map((one) => (one.variant === null ? { ...one, memory: 50e6 } : one))
   expect(frontChartData({ ...front, measured: original }, { ...view, x: 'memory' }).planned).toHaveLength(1)
+  // A plan that costs more and loses more is no part of the front over memory, small as its file is.
+  const bad = { ...point(3, 0.5), predictedMemory: 99e6 }
+  const worse = frontChartData(
+    { ...front, predicted: [...front.predicted, bad], measured: [] },
+    { ...view, x: 'memory' },
+  )
+  expect(worse.predictedCurve.map(({ x }) => x)).toEqual([7, 7.1, 9, 13])
   const timed = frontChartData({ ...front, measured: run }, { ...view, x: 'latency' })
   expect(timed.planned.map(({ x }) => x)).toEqual([2])
 })

@@ -193,6 +193,18 @@ function mark(item: FrontItem, view: FrontView, rule: AxisRule): FrontMark | nul
   return { key, x, y: found.value, low: found.low, high: found.high, label, isPinned, isFaded: false }
 }
 
+/** Those with less loss than all to the left, from left to right. */
+export function unbeaten<P extends { x: number; y: number }>(points: readonly P[]): P[] {
+  let least = Infinity
+  return [...points]
+    .sort((a, b) => a.x - b.x || a.y - b.y)
+    .filter(({ y }) => {
+      const isBetter = y < least
+      if (isBetter) least = y
+      return isBetter
+    })
+}
+
 /** Another one is at most as far right and at least as good, and better in one of the two. */
 export const dominated = (
   one: Pick<FrontMark, 'x' | 'y'>,
@@ -246,18 +258,21 @@ export function frontChartData(front: Front, view: FrontView): FrontChartData {
     points
       .filter((p) => p.loss > 0 && atOf(p) <= widest)
       .map((p) => ({ x: atOf(p), y: p.loss, low: p.lossLow, high: p.lossHigh }))
-      .sort((a, b) => a.x - b.x)
+      .sort((a, b) => a.x - b.x || a.y - b.y)
+  // Plans are made along the size: in memory or time some of them are beaten by others, and are no part of a front.
+  const steady = <P extends { x: number; y: number }>(points: P[]): P[] =>
+    view.x === 'size' || view.x === 'bits' ? points : unbeaten(points)
   const baseline = original && !isLoss ? (metricOf(original.metrics, view.metric)?.value ?? null) : null
   const canLog = values.every((value) => value > 0)
   return {
-    predictedCurve: predicts ? curveOf(front.predicted) : [],
+    predictedCurve: predicts ? steady(curveOf(front.predicted)) : [],
     curves: predicts
       ? front.curves.flatMap(({ lever, points }) =>
-          view.levers.includes(lever) ? [{ lever, points: curveOf(points) }] : [],
+          view.levers.includes(lever) ? [{ lever, points: steady(curveOf(points)) }] : [],
         )
       : [],
-    predicted: predicts ? marks(predicted.filter((item) => item.kind === 'planned')) : [],
-    uniformPredicted: predicts ? marks(predicted.filter((item) => item.kind === 'uniform')) : [],
+    predicted: predicts ? steady(marks(predicted.filter((item) => item.kind === 'planned'))) : [],
+    uniformPredicted: predicts ? steady(marks(predicted.filter((item) => item.kind === 'uniform'))) : [],
     planned: faded(measured.filter((item) => item.kind === 'planned')),
     uniform: faded(measured.filter((item) => item.kind === 'uniform')),
     imported: imported.map(({ front: one, items }) => ({
