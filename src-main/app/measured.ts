@@ -19,6 +19,11 @@ export interface MeasuredVariant {
   loss: { value: number; low: number; high: number } // KL divergence, nats; of the original none
 }
 
+export interface MeasuredRecipe {
+  options: ReadonlyMap<string, string> // layer -> option id
+  loss: number // KL divergence, nats
+}
+
 /** Everything that was measured on the project's evaluation data, once for each variant, in the order in which they were first
  *  measured. The only reader of these rows: curves, calibration and dots all begin here. */
 export function measuredVariants(project: OpenProject, { row: { checkpoint }, data }: Subject): MeasuredVariant[] {
@@ -55,6 +60,23 @@ const roundingOf = ({ quantizer, prepare }: Methods): unknown => ({
   quantizer,
   prepare: prepare.filter(({ method }) => method !== REMOVE_BLOCKS),
 })
+
+/** What measured variants under these methods chose for each layer, with the same blocks left out. */
+export function measuredRecipes(
+  project: OpenProject,
+  subject: Subject,
+  measured: readonly MeasuredVariant[],
+  methods: Methods,
+): MeasuredRecipe[] {
+  const [own, removed] = [roundingOf(methods), [...removedBy(methods)].sort()]
+  return measured.flatMap(({ variant, loss }) => {
+    const recipe = variant && readRecipe(project.store.read, { id: variant.recipeId })
+    if (!recipe || recipe.checkpoint.fingerprint !== subject.row.checkpoint) return []
+    const used = methodsOfRecipe(recipe)
+    if (!isDeepStrictEqual([roundingOf(used), [...removedBy(used)].sort()], [own, removed])) return []
+    return [{ options: new Map(recipe.layers.map(({ name, option }) => [name, option.id])), loss: loss.value }]
+  })
+}
 
 /** Of every format: what a layer's option costs does not depend on the file around it. */
 export function measuredPoints(

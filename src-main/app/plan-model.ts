@@ -9,7 +9,14 @@ import { type Candidates, loadCandidates, type Named } from './candidates.ts'
 import type { AppContext } from './context.ts'
 import { readSeconds } from './latency-units.ts'
 import { readLosses } from './losses.ts'
-import { measuredPoints, measuredVariants, qualitiesOf, removedBy } from './measured.ts'
+import {
+  measuredPoints,
+  type MeasuredRecipe,
+  measuredRecipes,
+  measuredVariants,
+  qualitiesOf,
+  removedBy,
+} from './measured.ts'
 import { layerLevers, methodsOfRecipe, REMOVE_BLOCKS } from './recipe-methods.ts'
 import { depthChain, removalLosses } from './depth-loss.ts'
 import { everyOption, isLever, optionsUnder } from './offered.ts'
@@ -46,6 +53,7 @@ export interface PlanModel {
   running: Candidates['running'] // memory beside the weights
   /** What measured variants lost: KL divergence against ln perplexity ratio, or against points of accuracy. */
   qualities: { loss: number; lost: number }[]
+  recipes: MeasuredRecipe[] // that were measured under these methods
   /** The same with blocks left out, one more each time; empty where depth is no lever. */
   shorter: PlanModel[]
 }
@@ -182,6 +190,7 @@ function build(
     ...{ removed, removedLoss: gone.loss, removedError: gone.standardError, shorter: [] },
     running: candidates.running,
     qualities: qualitiesOf(measured),
+    recipes: measuredRecipes(project, subject, measured, methods),
   }
   const predictions = points.map((point) => ({
     predicted: point.predicted + weight * point.cross,

@@ -2,14 +2,16 @@
 // alike as one.
 import type { Constraints, Option } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
-import { type NamedChoices, tieLayers } from '../engine/allocate/alike.ts'
+import { type NamedChoices, type Tied, tieLayers } from '../engine/allocate/alike.ts'
 import {
   type Configuration,
   type PreparedConfigurations,
   prepareConfigurations,
 } from '../engine/allocate/configurations.ts'
+import type { Sample } from '../engine/allocate/define.ts'
 import { leversOf } from './front-points.ts'
 import type { PlanLayer, PlanModel } from './plan-model.ts'
+import { rawLoss } from './plan-targets.ts'
 
 export interface Wishes {
   locked: Record<string, string> // layer -> option id
@@ -39,7 +41,9 @@ export function spacesOf(model: PlanModel, wishes: Wishes): Spaces {
   const found = known.get(model)
   if (found?.key === key) return found.spaces
   checkNames(model, wishes)
-  const spaces = [model, ...model.shorter].flatMap((each) => (allows(each, wishes) ? [spaceOf(each, wishes)] : []))
+  const spaces = [model, ...model.shorter].flatMap((each) =>
+    allows(each, wishes) ? [spaceOf(each, wishes, model)] : [],
+  )
   if (spaces.length === 0) throw nothingLeft(model, wishes)
   const made = { spaces, prepared: prepareConfigurations(spaces.map(({ configuration }) => configuration)) }
   known.set(model, { key, spaces: made })
@@ -54,7 +58,7 @@ function allows(model: PlanModel, { locked, constraints }: Wishes): boolean {
   return [...Object.keys(locked), ...Object.keys(constraints.floors)].every((name) => there.has(name))
 }
 
-function spaceOf(model: PlanModel, { locked, constraints }: Wishes): Space {
+function spaceOf(model: PlanModel, { locked, constraints }: Wishes, of: PlanModel): Space {
   const left = model.layers.map((layer) => optionsLeft(layer, locked[layer.name], constraints))
   const layers = model.layers.map((layer, index): NamedChoices => {
     const kept = left[index] ?? []
@@ -75,13 +79,29 @@ function spaceOf(model: PlanModel, { locked, constraints }: Wishes): Space {
     groups: tied.layers,
     members: tied.members,
     configuration: {
-      problem: { layers: tied.layers, ...(tied.pairs.length > 0 && { pairs: tied.pairs }) },
+      problem: {
+        layers: tied.layers,
+        ...(tied.pairs.length > 0 && { pairs: tied.pairs }),
+        measured: samplesOf(model, tied, of),
+      },
       loss: model.removedLoss,
       baseBytes: model.baseBytes,
       baseSeconds: model.baseSeconds,
     },
     expand: (choice) => tied.expand(choice).map((option, layer) => left[layer]?.[option] ?? 0),
   }
+}
+
+/** Measured recipes that may still be chosen, in the raw unit of the layers' losses. `of`: the model whose calibration predicts. */
+function samplesOf(model: PlanModel, { layers, members }: Tied, of: PlanModel): Sample[] {
+  return model.recipes.flatMap(({ options, loss: measured }) => {
+    const choice = layers.map(({ ids }, group) => {
+      const chosen = new Set(members[group]?.map((layer) => options.get(model.layers[layer]?.name ?? '') ?? 'keep'))
+      return chosen.size === 1 ? ids.indexOf([...chosen][0] ?? '') : -1
+    })
+    const loss = rawLoss(of, measured) - model.removedLoss
+    return loss > 0 && Number.isFinite(loss) && !choice.includes(-1) ? [{ choice, loss }] : []
+  })
 }
 
 /** The project leaves blocks out itself, and what was asked for does not go with that. */

@@ -153,7 +153,9 @@ function planOf(
   const knows = allocators.find(({ id }) => id === how.allocator)?.knows ?? []
   const counts = space.configuration.problem.pairs === undefined || knows.includes('pairs')
   const optimal = allocation.optimal && counts
-  return describe(space.model, space.expand(allocation.choice), made, { ...how, optimal }, model)
+  const { judged, loss } = allocation
+  const told = judged === undefined ? {} : { judged: { words: judged, loss } }
+  return describe(space.model, space.expand(allocation.choice), made, { ...how, optimal, ...told }, model)
 }
 
 export const plainOption = ({ id, method, bits, parameters, form }: Option): Option => ({
@@ -193,11 +195,12 @@ function describe(
   model: PlanModel,
   choice: Int32Array,
   { target, wishes, limits }: Asked,
-  { startedAt, allocator, optimal }: { startedAt: number; allocator: string; optimal: boolean },
+  how: { startedAt: number; allocator: string; optimal: boolean; judged?: { words: string; loss: number } },
   of = model,
 ): Plan {
   const sums = total(model, choice)
-  const prediction = of.calibration.predict(sums.loss, sums.standardError)
+  const { startedAt, allocator, optimal, judged } = how
+  const prediction = of.calibration.predict(judged?.loss ?? sums.loss, sums.standardError)
   const share = sums.loss > 0 ? prediction.loss / sums.loss : 0
   const { points } = of.calibration
   return {
@@ -211,7 +214,7 @@ function describe(
       loss: prediction.loss,
       lossLow: prediction.low,
       lossHigh: prediction.high,
-      source: `${model.source}; ${points === 0 ? 'no variant measured yet, so the interval is a guess' : `corrected by ${points} measured variant${points === 1 ? '' : 's'}`}`,
+      source: `${model.source}; ${points === 0 ? 'no variant measured yet, so the interval is a guess' : `corrected by ${points} measured variant${points === 1 ? '' : 's'}`}${judged ? `; ${judged.words}` : ''}`,
     },
     budgetBytes: limits.maxBytes ?? sums.bytes,
     budget: target.words,

@@ -50,7 +50,7 @@ const model = (layers: PlanLayer[]): PlanModel => ({
   calibration: calibrate([], 0.35),
   source: 'a test',
   ...{ baseSeconds: 0, pairs: [] },
-  ...{ removed: [], removedLoss: 0, removedError: 0, shorter: [], qualities: [] },
+  ...{ removed: [], removedLoss: 0, removedError: 0, shorter: [], qualities: [], recipes: [] },
   running: { cachePerToken: 64, activations: 1_000, attentionPerToken: 0 },
 })
 const three = model([layer('a', 8_000, 10), layer('b', 8_000, 1), layer('c', 800, 100)])
@@ -211,4 +211,33 @@ test('where pairs are counted, an allocator that does not know them proves nothi
   expect((await planFor(coupled, request)).optimal).toBe(true) // a block this small is solved exactly
   expect((await planFor(coupled, { ...request, allocator: 'knapsack' })).optimal).toBe(false)
   expect((await planFor(three, { ...request, allocator: 'knapsack' })).optimal).toBe(true)
+})
+
+test('the genetic search learns from measured variants, and the plan says so', async () => {
+  const layers = Array.from({ length: 6 }, (_, i) => layer(`l${i}`, 8_000, 1 + i))
+  const plain = model(layers)
+  // What the sum does not know: two bits anywhere cost a tenth, three bits ten times as much.
+  const recipes = Array.from({ length: 24 }, (_, seed) => {
+    const choice = Int32Array.from(layers, (_layer, i) => (seed * 7 + i * (seed + 3)) % 4)
+    const loss = layers.reduce((sum, each, i) => {
+      const option = choice[i] ?? 0
+      return sum + (each.loss[option] ?? 0) * (option === 0 ? 0.1 : option === 1 ? 10 : 1)
+    }, 0)
+    return { options: new Map(layers.map(({ name, options }, i) => [name, options[choice[i] ?? 0]?.id ?? ''])), loss }
+  })
+  const request = { budget: { bits: 3 }, uniform: false, locked: {}, allocator: 'genetic' }
+  const [taught, untaught] = [await planFor({ ...plain, recipes }, request), await planFor(plain, request)]
+  expect(untaught.predicted.source).not.toContain('judged by')
+  expect(taught.predicted.source).toContain('judged by')
+  expect(taught.predicted.source).toContain('24 measured variants')
+  const threes = (plan: typeof taught) => plan.layers.filter(({ bits }) => bits === 3).length
+  expect(threes(taught)).toBeLessThan(threes(untaught))
+  expect(taught.optimal).toBe(false)
+})
+
+test('a measured variant whose options are not offered now teaches nothing', async () => {
+  const layers = [layer('a', 8_000, 10), layer('b', 8_000, 1)]
+  const recipes = Array.from({ length: 8 }, () => ({ options: new Map([['a', 'gone'], ['b', 'rtn-2']]), loss: 1 })) // prettier-ignore
+  const plan = await planFor({ ...model(layers), recipes }, { budget: { bits: 3 }, uniform: false, locked: {}, allocator: 'genetic' }) // prettier-ignore
+  expect(plan.predicted.source).not.toContain('judged by')
 })

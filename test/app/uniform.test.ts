@@ -48,7 +48,7 @@ const model: PlanModel = {
     baseSeconds: 0,
     pairs: [],
   },
-  ...{ removed: [], removedLoss: 0, removedError: 0, shorter: [], qualities: [] },
+  ...{ removed: [], removedLoss: 0, removedError: 0, shorter: [], qualities: [], recipes: [] },
   running: { cachePerToken: 64, activations: 1_000, attentionPerToken: 0 },
 }
 const wishes = (more: Partial<Constraints>, locked: Record<string, string> = {}) => ({

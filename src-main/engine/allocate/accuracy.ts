@@ -5,15 +5,9 @@
 //   thousands of samples of a supernet: a desktop measures tens of recipes, so that what is learned is the correction to a
 //   model that is already good, and without data the correction is none. Random features: Rahimi & Recht 2007.
 import { Fault } from '../../../src-preload/contract/fault.ts'
-import type { Problem } from './define.ts'
+import type { Problem, Sample } from './define.ts'
 import { totalsOf } from './limits.ts'
 import { numbers } from './random.ts'
-
-/** A recipe that was measured. */
-export interface Sample {
-  choice: readonly number[] // [layers] option
-  loss: number
-}
 
 export interface AccuracyPredictor {
   predict(choice: Int32Array): number
@@ -90,7 +84,7 @@ function checked({ layers }: Pick<Problem, 'layers'>, { choice, loss }: Sample, 
     `Measured recipe ${index} of the accuracy predictor does not fit: loss ${loss}, ${choice.length} of ${layers.length} layers.`,
     {
       hint: 'Pass recipes whose options are all among those of the plan, with a finite loss.',
-      data: { field: 'samples', found: String(index) },
+      data: { field: 'measured', found: String(index) },
     },
   )
 }

@@ -8,7 +8,7 @@ import { type Knapsack, prepareKnapsack } from './knapsack.ts'
 import { type Bound, infeasible, type Limits, type Totals } from './limits.ts'
 
 export interface Configuration {
-  problem: Pick<Problem, 'layers' | 'pairs'> // of the layers that are left
+  problem: Pick<Problem, 'layers' | 'pairs' | 'measured'> // of the layers that are left
   loss: number // of the removed blocks
   baseBytes: number // of everything that is not chosen
   baseSeconds?: number
@@ -68,8 +68,8 @@ export async function solveConfigurations(
   const { seed } = limits
   for (const index of search.order) {
     if (search.isBeaten(index)) break
-    const { layers = [], pairs } = configurations[index]?.problem ?? {}
-    const problem = { layers, ...(pairs && { pairs }), ...search.limitsOf(index), ...(seed !== undefined && { seed }) }
+    const { problem: own = { layers: [] } } = configurations[index] ?? {}
+    const problem = { ...own, ...search.limitsOf(index), ...(seed !== undefined && { seed }) }
     try {
       search.see(index, await allocator.solve(problem, parameters))
     } catch (error) {

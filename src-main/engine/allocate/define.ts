@@ -16,6 +16,12 @@ export interface Pair {
   rho: number // -1 .. 1 from measurements, a little outside by their noise
 }
 
+/** A recipe that was measured. */
+export interface Sample {
+  choice: readonly number[] // [layers] option
+  loss: number // in the problem's unit
+}
+
 /** One choice to make. Bounds that are absent do not bind. */
 export interface Problem {
   layers: readonly Choices[]
@@ -25,6 +31,7 @@ export interface Problem {
   maxLoss?: number
   maxSeconds?: number
   pairs?: readonly Pair[]
+  measured?: readonly Sample[] // what allocators with a predictor of their own learn from
   seed?: number // of allocators that draw
 }
 
@@ -35,6 +42,7 @@ export interface Allocation {
   seconds: number | null
   optimal: boolean // proven best, to float64 rounding
   gap: number // objective - proven lower bound on it; 0 when optimal, Infinity where nothing is proven
+  judged?: string // by what `loss` is told, where that is not the problem's own sum
 }
 
 export interface Allocator<P extends z.ZodObject = z.ZodObject> extends MethodBase<P> {

@@ -7,7 +7,7 @@
 // Takes any problem. Proves nothing by itself: the gap is to the linear bound, where that holds. Seeded.
 // Cost O(population x generations x (layers + pairs)): a second or so for 500 layers x 24 options.
 import { z } from 'zod'
-import { fitAccuracy } from './accuracy.ts'
+import { type AccuracyPredictor, fitAccuracy } from './accuracy.ts'
 import { type Allocation, defineAllocator, type Problem } from './define.ts'
 import { excessOf, Individual, neighboursOf } from './individual.ts'
 import { prepareKnapsack } from './knapsack.ts'
@@ -24,19 +24,14 @@ const params = z.object({
   population: z.int().min(8).max(1000).default(48).describe('Recipes alive at a time'),
   generations: z.int().min(0).max(10_000).default(80).describe('Rounds of selection'),
   mutation: z.number().min(0).max(1).default(0.02).describe('Share of the layers that a mutation changes'),
-  samples: z
-    .array(z.object({ choice: z.array(z.int().min(0)), loss: z.number() }))
-    .max(5000)
-    .default([])
-    .describe('Measured recipes, as option per layer and loss, that the predictor learns from'),
 })
 
-/** The best found for a problem. `loss` is as predicted by what the samples taught. */
+/** The best found for a problem. `loss` is as predicted by what the measured recipes taught. */
 async function evolve(problem: Problem, settings: z.output<typeof params>): Promise<Allocation> {
   const { layers, objective, seed = 1 } = problem
   const draw = numbers(seed)
   const around = neighboursOf(problem)
-  const learned = fitAccuracy(problem, settings.samples, seed)
+  const learned = fitAccuracy(problem, problem.measured ?? [], seed)
   const corrects = learned.error < learned.errorBefore
   const born = (choice: Int32Array): Rated => {
     const individual = new Individual(problem, around, choice)
@@ -65,7 +60,15 @@ async function evolve(problem: Problem, settings: z.output<typeof params>): Prom
   }
   const [best] = population
   if (!best || best.excess > 0) throw refusal(problem, population)
-  return { ...allocationOf(problem, best.choice, corrects ? Infinity : gapOf(problem, best)), ...best.totals }
+  const found = { ...allocationOf(problem, best.choice, corrects ? Infinity : gapOf(problem, best)), ...best.totals }
+  return corrects ? { ...found, judged: wordsOf(learned) } : found
+}
+
+/** RMS errors of ln(loss), left one out, as a person reads them: off by a factor of about e^error. */
+function wordsOf({ means, samples, error, errorBefore }: AccuracyPredictor): string {
+  const by = means === 'learned' ? 'a predictor that learned from' : 'one factor from'
+  const off = (value: number): string => `${(100 * Math.expm1(value)).toPrecision(2)} %`
+  return `judged by ${by} ${samples} measured variants: off by ${off(error)} on each left out, the sum by ${off(errorBefore)}`
 }
 
 interface Rated {
@@ -130,7 +133,7 @@ export const genetic = defineAllocator({
   formula: 'log loss(x) = log model(x) + w . f(x);  w = F^T (F F^T + lambda I)^-1 y',
   cost: 'O(population x generations x layers): a second or so for 500 layers x 24 options',
   needs: [],
-  version: 1,
+  version: 2, // measured recipes come with the problem
   params,
   knows: ['objective-bytes', 'maxLoss', 'maxSeconds', 'pairs'],
   solve: (problem, settings) => {

@@ -123,7 +123,7 @@ test('the predictor learns from measured recipes what the sum does not know, and
     expect(learned, `seed ${seed}`).toBeLessThan(0.6 * added)
     const maxBytes = Math.floor(smallest(layers) + 0.3 * (largest(layers) - smallest(layers)))
     const problem: Problem = { layers, objective: 'loss', maxBytes, seed }
-    const [taught, untaught] = [await solve(problem, { samples }), await solve(problem)]
+    const [taught, untaught] = [await solve({ ...problem, measured: samples }), await solve(problem)]
     expect(taught.bytes).toBeLessThanOrEqual(maxBytes)
     taughtLoss += Math.log(truth(taught.choice))
     untaughtLoss += Math.log(truth(untaught.choice))
