@@ -1,6 +1,5 @@
 import { methodsSchema, plainMethods } from '../../../src-preload/contract/plan.ts'
-import type { ChannelName, ParsedArguments, Result } from '../../../src-preload/contract/channels.ts'
-import { channels } from '../../../src-preload/contract/channels.ts'
+import { type ChannelName, channels, type ParsedArguments, type Result } from '../../../src-preload/contract/channels.ts'
 import type { Transport } from '../../../src-preload/contract/client.ts'
 import { Fault, toFault } from '../../../src-preload/contract/fault.ts'
 import type { Job, JobKind } from '../../../src-preload/contract/job.ts'
@@ -53,8 +52,7 @@ export function createDouble(start: Project = emptyProject()): Double {
   const double: Partial<Double> & { jobs: Job[] } = { jobs: [] }
   const pending = new Map<string, () => void>()
   const tried = createTried()
-
-  function push(event: string, snapshot: unknown): void {
+  const push = (event: string, snapshot: unknown): void => {
     for (const listener of listeners.get(event) ?? []) listener(snapshot)
   }
   function change(next: Partial<Project>): Project {
