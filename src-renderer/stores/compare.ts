@@ -3,6 +3,7 @@ import { computed, ref, shallowRef } from 'vue'
 import { z } from 'zod'
 import { type FrontAxis, frontAxes } from '../../src-preload/contract/front-axis.ts'
 import { type Lever, levers as allLevers } from '../../src-preload/contract/results.ts'
+import { recall, remember } from './remember.ts'
 
 export { frontAxes as frontXs }
 export type FrontX = FrontAxis
@@ -19,15 +20,6 @@ export type FrontLook = z.infer<typeof lookSchema>
 const usual: FrontLook = { x: 'size', metric: 'klDivergence', isXLog: true, isYLog: null, levers: [...allLevers] }
 const keyOf = (folder: string): string => `lathe.front.${folder}`
 
-function remembered(folder: string): FrontLook {
-  try {
-    const text = localStorage.getItem(keyOf(folder))
-    return text === null ? usual : { ...usual, ...lookSchema.parse(JSON.parse(text)) }
-  } catch {
-    return usual // storage may be refused, or hold what an older window wrote
-  }
-}
-
 /** A point is chosen by the key that `features/compare/points.ts` gives it. The look is remembered for each project. */
 export const useCompare = defineStore('compare', () => {
   const look = shallowRef<FrontLook>(usual)
@@ -39,17 +31,12 @@ export const useCompare = defineStore('compare', () => {
   function open(next: string | null): void {
     if (next === folder) return
     folder = next
-    look.value = next === null ? usual : remembered(next)
+    look.value = next === null ? usual : (recall(keyOf(next), lookSchema) ?? usual)
     chosen.value = hovered.value = null
   }
   function set(change: Partial<FrontLook>): void {
     look.value = { ...look.value, ...change }
-    if (folder === null) return
-    try {
-      localStorage.setItem(keyOf(folder), JSON.stringify(look.value))
-    } catch {
-      // as above
-    }
+    if (folder !== null) remember(keyOf(folder), look.value)
   }
   const toggleLever = (lever: Lever): void =>
     set({

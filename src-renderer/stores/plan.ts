@@ -1,12 +1,16 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
+import { z } from 'zod'
 import {
   type Budget,
+  budgetSchema,
   type Constraints,
+  constraintsSchema,
   type Methods,
   noConstraints,
   type Plan,
 } from '../../src-preload/contract/plan.ts'
+import { recall, remember } from './remember.ts'
 
 /** A plan as it is shown. While the hand moves it is followed without asking, and has no recipe until it rests. */
 export type LivePlan = Omit<Plan, 'recipe' | 'solveMs'> & { recipe: Plan['recipe'] | null }
@@ -27,6 +31,16 @@ export interface Draft {
 const start: Draft = { budget: { bits: 4 }, locked: {} }
 const longestHistory = 200
 
+/** What is remembered of a project's draft: all but the methods, which the project keeps itself. */
+const keptSchema = z.object({
+  budget: budgetSchema.catch(start.budget),
+  locked: z.record(z.string(), z.string()).catch({}),
+  constraints: constraintsSchema.optional().catch(undefined),
+  allocator: z.string().optional().catch(undefined),
+  comparesUniform: z.boolean().catch(true),
+})
+const keyOf = (folder: string): string => `lathe.plan.${folder}`
+
 const same = <T>(a: T, b: T): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 export const usePlan = defineStore('plan', () => {
@@ -39,10 +53,24 @@ export const usePlan = defineStore('plan', () => {
   const past = shallowRef<Draft[]>([])
   const future = shallowRef<Draft[]>([])
   let settled: Draft = start
+  let folder: string | null = null
+  /** The draft was remembered, and whether its layers and options are still there was not looked at yet. */
+  const isUnchecked = ref(false)
+  /** What had to be left out of it, in words, until it was read. */
+  const dropped = shallowRef<readonly string[]>([])
 
   const constraints = computed(() => draft.value.constraints ?? noConstraints)
   const lockedCount = computed(() => Object.keys(draft.value.locked).length)
 
+  /** `next` is where the draft rests: what the next step of the history goes back to, and what is remembered. */
+  function rest(next: Draft): void {
+    settled = draft.value = next
+    keep()
+  }
+  function keep(): void {
+    const { methods: _ofProject, ...own } = settled
+    if (folder !== null) remember(keyOf(folder), { ...own, comparesUniform: comparesUniform.value })
+  }
   /** Follows the hand: changes the draft without a step in the history. */
   function drag(budget: Budget): void {
     if (same(budget, draft.value.budget)) return
@@ -55,7 +83,7 @@ export const usePlan = defineStore('plan', () => {
     if (same(draft.value, settled)) return
     past.value = [...past.value, settled].slice(-longestHistory)
     future.value = []
-    settled = draft.value
+    rest(draft.value)
   }
   function setBudget(budget: Budget): void {
     draft.value = { ...draft.value, budget }
@@ -96,7 +124,7 @@ export const usePlan = defineStore('plan', () => {
   /** They could not be had: back to what the project has, and no step of the history leads to them. */
   function dropMethods(kept: Methods): void {
     if (draft.value.methods === undefined) return
-    settled = draft.value = { ...draft.value, methods: kept }
+    rest({ ...draft.value, methods: kept })
     if (past.value.length > 0 && same(past.value.at(-1) ?? start, settled)) past.value = past.value.slice(0, -1)
   }
   function unlockAll(): void {
@@ -112,14 +140,14 @@ export const usePlan = defineStore('plan', () => {
     if (!previous) return
     past.value = past.value.slice(0, -1)
     future.value = [settled, ...future.value]
-    settled = draft.value = previous
+    rest(previous)
   }
   function redo(): void {
     const next = future.value[0]
     if (!next) return
     future.value = future.value.slice(1)
     past.value = [...past.value, settled]
-    settled = draft.value = next
+    rest(next)
   }
   function setPlan(next: LivePlan): void {
     plan.value = next
@@ -127,18 +155,31 @@ export const usePlan = defineStore('plan', () => {
   }
   /** Another export format: other options, so no lock holds; the budget stays. */
   function replan(): void {
-    const { constraints: _old, ...rest } = draft.value
-    settled = draft.value = { ...rest, locked: {} }
-    past.value = []
-    future.value = []
-    plan.value = calm.value = null
+    const { constraints: _old, ...others } = draft.value
+    begin({ ...others, locked: {} })
+    keep()
   }
-  /** Another project: nothing carries over. */
-  function clear(): void {
-    settled = draft.value = start
+  /** Another project: nothing carries over, and its own draft comes back as it was left. */
+  function open(next: string | null): void {
+    folder = next
+    const kept = next === null ? null : recall(keyOf(next), keptSchema)
+    const { comparesUniform: compares = true, ...own } = kept ?? {}
+    comparesUniform.value = compares
+    isUnchecked.value = kept !== null
+    begin({ ...start, ...own })
+  }
+  function begin(next: Draft): void {
+    settled = draft.value = next
     past.value = []
     future.value = []
     plan.value = calm.value = null
+    dropped.value = []
+  }
+  /** The remembered draft was held against what the project offers now: what stands of it, and what is gone, in words. */
+  function check(next: Draft, gone: readonly string[]): void {
+    isUnchecked.value = false
+    dropped.value = gone
+    if (gone.length > 0) rest(next)
   }
 
   return {
@@ -166,10 +207,17 @@ export const usePlan = defineStore('plan', () => {
     undo,
     redo,
     replan,
-    clear,
+    open,
+    isUnchecked,
+    dropped,
+    check,
+    forgetDropped: () => void (dropped.value = []),
     setPlan,
     /** What does not follow the hand catches up. */
     calmDown: () => void (calm.value = plan.value),
-    setComparesUniform: (next: boolean) => void (comparesUniform.value = next),
+    setComparesUniform(next: boolean) {
+      comparesUniform.value = next
+      keep()
+    },
   }
 })

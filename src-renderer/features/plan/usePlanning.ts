@@ -5,9 +5,11 @@ import type { Budget } from '../../../src-preload/contract/plan.ts'
 import { useLathe } from '../../api/lathe.ts'
 import { type Draft, usePlan } from '../../stores/plan.ts'
 import { useProject } from '../../stores/project.ts'
+import { useSession } from '../../stores/session.ts'
 import { latest } from '../latest.ts'
 import { bitsAtBytes, bytesAtBits, createFollower } from './follow.ts'
 import { bitRange } from './planRows.ts'
+import { whatStands } from './whatStands.ts'
 
 interface Question extends Draft {
   project: string
@@ -39,6 +41,7 @@ function createPlanning() {
   const { client } = useLathe()
   const store = usePlan()
   const projects = useProject()
+  const session = useSession()
   const fault = shallowRef<FaultShape | null>(null)
   /** An allocator that may take its time is at it. */
   const isChoosing = ref(false)
@@ -62,6 +65,18 @@ function createPlanning() {
     },
   )
   const range = computed(() => bitRange(projects.options))
+  // A remembered draft is held against what is offered, once that is known.
+  watch(
+    () => (store.isUnchecked && session.methods.length > 0 && !projects.areOptionsOld ? projects.options : null),
+    (options) => {
+      if (options === null) return
+      const allocators = session.methods.filter(({ family }) => family === 'allocate').map(({ id }) => id)
+      const blocks = projects.project?.checkpoint.blocks ?? 0
+      const { draft, gone } = whatStands(store.draft, { options, blocks, allocators })
+      store.check(draft, gone)
+    },
+    { immediate: true },
+  )
   const wished = computed(() => store.draft.locked) // the same while the hand moves: nothing below is done again then
   /** With other data other options are offered: what is locked to one that is gone is free again. */
   const locked = computed(() => {
