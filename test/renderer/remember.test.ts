@@ -1,8 +1,11 @@
 import { flushPromises } from '@vue/test-utils'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { defineComponent, h } from 'vue'
+import { Fault } from '../../src-preload/contract/fault.ts'
 import { noConstraints } from '../../src-preload/contract/plan.ts'
 import { usePlan } from '../../src-renderer/stores/plan.ts'
+import { useProject } from '../../src-renderer/stores/project.ts'
+import { useSession } from '../../src-renderer/stores/session.ts'
 import { createDouble, emptyProject } from './helpers/double.ts'
 import { openWindow, type Window } from './helpers/mount.ts'
 
@@ -95,4 +98,36 @@ test('nonsense in storage is a new draft, part by part', async () => {
   localStorage.setItem(`lathe.plan.${folder}`, '{"budget"')
   await openAgain()
   expect(usePlan().draft).toEqual({ budget: { bits: 4 }, locked: {} })
+})
+
+test('a page loaded anew opens its project again, at its step, with its draft; a new window begins at the start', async () => {
+  usePlan().lock(head, 'rtn-8-g32')
+  here.wrapper.unmount()
+  here = await openWindow(createDouble(), { again: true })
+  await flushPromises()
+  expect(useProject().project?.folder).toBe(folder)
+  expect(useSession().step).toBe('plan')
+  expect(usePlan().draft.locked).toEqual({ [head]: 'rtn-8-g32' })
+  here.wrapper.unmount()
+  here = await openWindow()
+  expect(useProject().project).toBeNull()
+})
+
+test('a project that is gone gives the start screen with a word about it, once', async () => {
+  here.wrapper.unmount()
+  const double = createDouble()
+  double.set('project.open', () => {
+    throw new Fault('not-found', 'There is no project in this folder.')
+  })
+  here = await openWindow(double, { again: true })
+  await flushPromises()
+  expect(useSession().step).toBe('home')
+  expect(here.wrapper.find('[role="note"]').text()).toContain(`${folder} was open here`)
+  expect(here.wrapper.find('[role="note"]').text()).toContain('There is no project in this folder.')
+  expect(here.wrapper.find('[role="alert"]').exists()).toBe(false)
+  here.wrapper.unmount()
+  here = await openWindow(double, { again: true })
+  await flushPromises()
+  expect(double.calls.filter(({ channel }) => channel === 'project.open').length).toBe(1)
+  expect(here.text()).not.toContain('was open here')
 })

@@ -1,16 +1,19 @@
-import { inject, type InjectionKey, provide, type Ref, type ShallowRef } from 'vue'
+import { inject, type InjectionKey, provide, type Ref, ref, type ShallowRef } from 'vue'
 import type { FaultShape } from '../../../src-preload/contract/fault.ts'
 import type { Project } from '../../../src-preload/contract/project.ts'
 import { useLathe } from '../../api/lathe.ts'
 import { useProject } from '../../stores/project.ts'
-import { useSession } from '../../stores/session.ts'
+import { type Step, useSession } from '../../stores/session.ts'
 import { usePick } from '../files/usePick.ts'
 import { useAction } from '../useAction.ts'
 
 export interface Open {
   isBusy: Ref<boolean>
   fault: ShallowRef<FaultShape | null>
+  /** Why what was open before the page was loaded anew is not open now, in words. */
+  notice: Ref<string | null>
   clear(): void
+  again(last: { folder: string; step: Step }): Promise<void>
   checkpoint(path: string): Promise<void>
   project(folder: string): Promise<void>
   sample(sample: 'language' | 'vision'): Promise<void>
@@ -28,15 +31,18 @@ export function provideOpen(): Open {
   const session = useSession()
   const pick = usePick()
 
-  async function enter(next: Project): Promise<void> {
+  const notice = ref<string | null>(null)
+
+  async function enter(next: Project, step?: Step): Promise<void> {
+    notice.value = null
     projects.open(next)
     // What was measured is what a person comes back for; a new project is looked at first.
-    session.go(next.evaluations.length > 0 ? 'compare' : 'inspect')
+    session.go(step ?? (next.evaluations.length > 0 ? 'compare' : 'inspect'))
     session.setRecents(await client.call('project.recent', {}))
   }
-  const action = useAction(async (open: () => Promise<Project | null>) => {
+  const action = useAction(async (open: () => Promise<Project | null>, step?: Step) => {
     const next = await open()
-    if (next) await enter(next)
+    if (next) await enter(next, step)
   })
   const failing = (open: () => Promise<Project | null>): Promise<void> =>
     action.run(open).then(() => void (action.fault.value && session.go('home')))
@@ -44,7 +50,14 @@ export function provideOpen(): Open {
   const open: Open = {
     isBusy: action.isBusy,
     fault: action.fault,
+    notice,
     clear: action.clear,
+    async again({ folder, step }) {
+      await action.run(() => client.call('project.open', { folder }), step)
+      if (projects.project || !action.fault.value) return
+      notice.value = `${folder} was open here and could not be opened again. ${action.fault.value.message}`
+      action.clear()
+    },
     checkpoint: (path) => failing(() => client.call('project.create', { checkpoint: path })),
     project: (folder) => failing(() => client.call('project.open', { folder })),
     sample: (sample) => failing(() => client.call('project.createSample', { sample })),

@@ -13,8 +13,10 @@ export interface Window {
   text(): string
 }
 
-/** The whole window over a Lathe in memory. Lists are given a height, because nothing is laid out here. */
-export async function openWindow(double: Double = createDouble()): Promise<Window> {
+/** The whole window over a Lathe in memory. Lists are given a height, because nothing is laid out here. `again`: the page of
+ *  the window before, loaded anew. */
+export async function openWindow(double: Double = createDouble(), { again = false } = {}): Promise<Window> {
+  if (!again) sessionStorage.clear()
   document.body.innerHTML = '<div id="app"></div>'
   Object.defineProperty(HTMLElement.prototype, 'offsetHeight', { configurable: true, value: 600 })
   Object.defineProperty(HTMLElement.prototype, 'offsetWidth', { configurable: true, value: 900 })
