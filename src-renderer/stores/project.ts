@@ -1,5 +1,6 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
+import type { FaultShape } from '../../src-preload/contract/fault.ts'
 import type { Result } from '../../src-preload/contract/channels.ts'
 import type { LayerSummary } from '../../src-preload/contract/model.ts'
 import type { Project } from '../../src-preload/contract/project.ts'
@@ -7,11 +8,17 @@ import type { Front } from '../../src-preload/contract/results.ts'
 
 export type LayerOptions = Result<'option.list'>[number]
 
+/** What is read anew, each by itself, whenever the project changed. */
+export type Read = 'options' | 'front'
+const noFaults: Readonly<Record<Read, FaultShape | null>> = { options: null, front: null }
+
 /** The open project as the last snapshot showed it, and what was asked about it since. */
 export const useProject = defineStore('project', () => {
   const project = shallowRef<Project | null>(null)
   const options = shallowRef<LayerOptions[] | null>(null)
   const front = shallowRef<Front | null>(null)
+  /** Why options or front could not be read: what is known of them is from before. */
+  const faults = shallowRef(noFaults)
   const layer = ref<string | null>(null)
   /** The options are those of another quantizer, until they were asked for again. */
   const areOptionsOld = ref(false)
@@ -49,6 +56,7 @@ export const useProject = defineStore('project', () => {
     if (next.folder !== project.value?.folder) {
       options.value = null
       front.value = null
+      faults.value = noFaults
       layer.value =
         next.checkpoint.layers.find((row) => row.compressible)?.name ?? next.checkpoint.layers[0]?.name ?? null
     }
@@ -64,13 +72,18 @@ export const useProject = defineStore('project', () => {
     project.value = null
     options.value = null
     front.value = null
+    faults.value = noFaults
     layer.value = null
   }
+
+  const setFault = (read: Read, fault: FaultShape | null): void =>
+    void (faults.value = { ...faults.value, [read]: fault })
 
   return {
     project,
     options,
     front,
+    faults,
     layer,
     areOptionsOld,
     layers,
@@ -85,8 +98,13 @@ export const useProject = defineStore('project', () => {
     setOptions(next: LayerOptions[]) {
       options.value = next
       areOptionsOld.value = false
+      setFault('options', null)
     },
-    setFront: (next: Front) => void (front.value = next),
+    setFront(next: Front) {
+      front.value = next
+      setFault('front', null)
+    },
+    setFault,
     chooseLayer: (name: string) => void (layer.value = name),
   }
 })

@@ -339,7 +339,10 @@ describe.skipIf(!hasChromium || !isBuilt)('the window, end to end', () => {
     expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark')
     await page.reload()
     expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark')
-    await page.locator('header.strip').getByRole('button', { name: /^Checkpoint/ }).waitFor() // open again
+    await page
+      .locator('header.strip')
+      .getByRole('button', { name: /^Checkpoint/ })
+      .waitFor() // open again
     await page.keyboard.press('1')
     await page.getByRole('heading', { name: 'Recent projects' }).waitFor()
     await page

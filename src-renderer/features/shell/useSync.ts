@@ -1,8 +1,9 @@
 import { onScopeDispose, watch } from 'vue'
+import { toFault } from '../../../src-preload/contract/fault.ts'
 import type { Job } from '../../../src-preload/contract/job.ts'
 import { useLathe } from '../../api/lathe.ts'
 import { useJobs } from '../../stores/jobs.ts'
-import { useProject } from '../../stores/project.ts'
+import { type Read, useProject } from '../../stores/project.ts'
 import { type Step, useSession } from '../../stores/session.ts'
 import { useToasts } from '../../stores/toasts.ts'
 import { latest } from '../latest.ts'
@@ -19,6 +20,9 @@ const endings: Record<Job['kind'], { title: string; step: Step }> = {
   shootout: { title: 'Shoot-out', step: 'shootout' },
   floor: { title: 'Smallest that loses little enough', step: 'compare' },
 }
+
+/** Screens that say in their place what could not be read. */
+const saidIn: Record<Read, readonly Step[]> = { options: ['plan', 'scores'], front: ['plan', 'compare'] }
 
 /** Keeps the stores equal to what Lathe says: first load, snapshots pushed later, and a fresh look after a reconnect. */
 export function useSync(): void {
@@ -75,21 +79,33 @@ export function useSync(): void {
   ]
   onScopeDispose(() => stops.forEach((stop) => stop()))
 
-  const refresh = latest(
-    async (folder: string) => {
-      const [options, front] = await Promise.all([
-        client.call('option.list', { project: folder }),
-        client.call('front.get', { project: folder }),
-      ])
-      if (projects.project?.folder !== folder) return
-      projects.setOptions(options)
-      projects.setFront(front)
-    },
-    (error) => session.step !== 'plan' && toasts.showError(error),
-  ) // Plan asks the same, and says it in its place
+  // Each on its own, too: options that are there need not wait for a front that fails.
+  const reading = <R>(read: Read, get: (project: string) => Promise<R>, set: (answer: R) => void) =>
+    latest(
+      async (folder: string) => {
+        const answer = await get(folder).catch((error: unknown) => {
+          if (projects.project?.folder === folder) fail(read, error)
+        })
+        if (answer !== undefined && projects.project?.folder === folder) set(answer)
+      },
+      toasts.showError, // what cannot be shown is told, too
+    )
+  function fail(read: Read, error: unknown): void {
+    const fault = toFault(error).toShape()
+    if (fault.code === 'cancelled') return
+    projects.setFault(read, fault)
+    if (!saidIn[read].includes(session.step)) toasts.showError(error)
+  }
+  const reads = [
+    reading('options', (project) => client.call('option.list', { project }), projects.setOptions),
+    reading('front', (project) => client.call('front.get', { project }), projects.setFront),
+  ]
   watch(
     () => projects.revision,
-    () => projects.project && refresh(projects.project.folder),
+    () => {
+      const folder = projects.project?.folder
+      if (folder !== undefined) for (const read of reads) read(folder)
+    },
     { immediate: true },
   )
   watch(
