@@ -1,5 +1,10 @@
-import { methodsSchema, plainMethods } from '../../../src-preload/contract/plan.ts'
-import { type ChannelName, channels, type ParsedArguments, type Result } from '../../../src-preload/contract/channels.ts'
+import { methodsSchema } from '../../../src-preload/contract/plan.ts'
+import {
+  type ChannelName,
+  channels,
+  type ParsedArguments,
+  type Result,
+} from '../../../src-preload/contract/channels.ts'
 import type { Transport } from '../../../src-preload/contract/client.ts'
 import { Fault, toFault } from '../../../src-preload/contract/fault.ts'
 import type { Job, JobKind } from '../../../src-preload/contract/job.ts'
@@ -24,24 +29,8 @@ export interface Double extends Transport {
   jobs: Job[]
 }
 
-const folder = '/home/someone/lathe/novels-5m'
-
-export function emptyProject(): Project {
-  return {
-    folder,
-    name: 'novels-5m',
-    device: 'cpu',
-    format: 'onnx',
-    methods: plainMethods,
-    checkpoint: made.checkpoint,
-    data: null,
-    scores: [],
-    sensitivity: { measured: 0, total: 406, samples: 0, source: 'weight error only (no data)' },
-    variants: [],
-    evaluations: [],
-    exports: [],
-  }
-}
+export const { emptyProject } = made
+const { folder } = made
 
 /** Lathe in memory: answers every channel from the made-up network; jobs end when the test says so. */
 export function createDouble(start: Project = emptyProject()): Double {

@@ -1,8 +1,8 @@
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { Result } from '../../../src-preload/contract/channels.ts'
 import type { CheckpointSummary, DataSummary, LayerSummary, Role } from '../../../src-preload/contract/model.ts'
-import type { Budget, Plan } from '../../../src-preload/contract/plan.ts'
-import type { Device } from '../../../src-preload/contract/project.ts'
+import { type Budget, type Plan, plainMethods } from '../../../src-preload/contract/plan.ts'
+import type { Device, Project } from '../../../src-preload/contract/project.ts'
 import type { FrontPoint } from '../../../src-preload/contract/results.ts'
 
 // A small made-up language model with exact sizes and a loss that falls fourfold per bit: enough to look at the window
@@ -206,3 +206,22 @@ export function frontPoint(plan: Plan): FrontPoint {
 
 /** What the double says a file takes while it runs. */
 export const memoryOf = (bytes: number): number => 1.3 * bytes + 22e6
+
+export const folder = '/home/someone/lathe/novels-5m'
+
+export function emptyProject(): Project {
+  return {
+    folder,
+    name: 'novels-5m',
+    device: 'cpu',
+    format: 'onnx',
+    methods: plainMethods,
+    checkpoint: checkpoint,
+    data: null,
+    scores: [],
+    sensitivity: { measured: 0, total: 406, samples: 0, source: 'weight error only (no data)' },
+    variants: [],
+    evaluations: [],
+    exports: [],
+  }
+}
