@@ -2,7 +2,7 @@
 //   Li et al. 2025, "GPTAQ: Efficient Finetuning-Free Quantization for Asymmetric Calibration", section 3: min ||Q x~ - W x||^2,
 //   x of the original network, x~ of the one compressed so far. With H = E[x~ x~^T] and G = E[x x~^T] the sum is, but for a
 //   constant, tr((T - Q) H (T - Q)^T) at T = W G H^-1: any method that takes a Hessian compresses T in the place of W.
-// Here the pull back to W is damped:  T = W + (W (G - H) + R) (H + d I)^-1.
+// Here the pull back to W is damped, more where calibration rows are few:  T = W + (W (G - H) + R) (H + d I)^-1.
 // Where an addition follows (a residual), its other side has an error, too: R = E[(s - s~) x~^T] has the layer make up for it.
 // Where the layer has a bias, moments are about the means, and b' = b + W E[x] - Q E[x~] (Nagel et al. 2019, section 4.2).
 // Not matched: grouped convolutions, experts, products from the left, weighted tokens. Batches with idle rows are left out.
@@ -12,6 +12,7 @@ import { type Graph, int, ints, type Node, node } from '../graph/ir.ts'
 import { readsOf } from '../graph/scope.ts'
 import { inverseFactor } from '../kernels/linear/factor.ts'
 import { multiply } from '../kernels/linear/multiply.ts'
+import { ridged } from '../kernels/linear/ridge.ts'
 import type { Hessian } from '../kernels/linear/types.ts'
 import type { WeightMatrix } from '../quantize/types.ts'
 import { openSession } from '../runtime/session.ts'
@@ -209,7 +210,7 @@ function momentsGraph(graph: Graph, { node: user, layer, size, kind, rank }: Lay
 export async function targetOf({ data, rows, cols }: WeightMatrix, match: Match, layer: string): Promise<WeightMatrix> {
   const { hessian, cross, rest } = match
   const difference = cross.map((value, i) => value - (hessian.data[i] ?? 0))
-  const factor = await inverseFactor(hessian, { damping: DAMPING, layer })
+  const factor = await inverseFactor(ridged(hessian), { damping: DAMPING, layer })
   const size = { m: rows, n: cols, k: cols }
   const pull = await multiply({ a: data, b: difference, ...(rest && { c: rest }), ...size })
   const half = await multiply({ a: pull, b: factor.data, ...size, transB: true })
