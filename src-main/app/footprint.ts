@@ -62,7 +62,7 @@ export function memoryOf(subject: Subject, parts: MemoryParts): { bytes: number;
   const widest = Math.max(0, ...summary.layers.map(({ shape }) => shape.slice(1).reduce((sum, size) => sum * size, 1)))
   const hessians = parts.hessians === true ? Math.min(mostHessianBytes, 3 * 4 * widest ** 2) : 0
   const all: [string, number][] = [
-    [`weights in float32${parts.sessions > 1 ? ` x ${parts.sessions}` : ''}`, weights],
+    [`${parts.sessions > 1 ? `${parts.sessions} copies of ` : ''}the weights in float32`, weights],
     ['a layer at work', layer],
     ['activations of a batch', activations],
     ['activations at the borders of the blocks', kept],
@@ -72,7 +72,7 @@ export function memoryOf(subject: Subject, parts: MemoryParts): { bytes: number;
   const counted = all.filter(([, bytes]) => bytes > 0)
   return {
     bytes: counted.reduce((sum, [, bytes]) => sum + bytes, 0),
-    reason: counted.map(([name, bytes]) => `${name} ${words(bytes)}`).join(' + '),
+    reason: counted.map(([name, bytes]) => `${words(bytes)} for ${name}`).join(' + '),
   }
 }
 

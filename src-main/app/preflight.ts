@@ -17,6 +17,7 @@ import { variantId } from './run.ts'
 import { machineRates, networkPace } from './rates.ts'
 import { measureUnits } from './running-unit.ts'
 import { sensitivityUnits } from './sensitivity.ts'
+import { sourceWords } from './unit-words.ts'
 
 interface Foreseen {
   units: Unit[]
@@ -205,28 +206,23 @@ async function timeOf(
     open.set(unit.kind, { weight: kind.weight + unit.weight, units: kind.units + 1 })
   }
   let [ms, variance] = [0, 0]
-  const [known, foretold, unknown]: [string[], string[], string[]] = [[], [], []]
+  const [known, foretold, unknown]: [{ kind: string; units: number }[], string[], string[]] = [[], [], []]
   for (const [kind, { weight, units: count }] of open) {
     const pace = paceOf(project, subject, kind, speed)
     const own = weight * pace.msPerWeight + count * pace.msPerUnit
     ms += own
     // The pace itself is unsure, and beside it every unit by itself.
     variance += (own * pace.deviation) ** 2 * (1 / count + 1 / Math.max(1, pace.units))
-    if (pace.units > 0) known.push(`${pace.units} x ${kind}`)
+    if (pace.units > 0) known.push({ kind, units: pace.units })
     else if (pace.isGuess) unknown.push(kind)
     else foretold.push(kind)
   }
   const spread = ms > 0 ? Math.sqrt(variance) / ms : 0
-  const from = [
-    ...(known.length > 0 ? [`timed in this project: ${known.join(', ')}`] : []),
-    ...(foretold.length > 0 ? [`foretold from a probe of this machine for ${foretold.join(', ')}`] : []),
-    ...(unknown.length > 0 ? [`a first guess for ${unknown.join(', ')}`] : []),
-  ].join('; ')
   return {
     seconds: ms / 1000,
     lowSeconds: (ms / 1000) * Math.exp(-z95 * spread),
     highSeconds: (ms / 1000) * Math.exp(z95 * spread),
-    from: from === '' ? 'all of it is done' : from,
+    from: sourceWords(known, foretold, unknown),
     done: all > 0 ? finished / all : 0,
   }
 }

@@ -5,6 +5,7 @@ import type { MethodSummary, ScoreResult } from '../../src-preload/contract/meth
 import type { Handlers } from '../../src-preload/contract/server.ts'
 import { type MethodUse, methodUseSchema } from '../../src-preload/contract/plan.ts'
 import type { TaskProgress } from '../engine/protocol.ts'
+import { leftOutWords } from '../engine/score/define.ts'
 import type { Prepare, Unit } from '../jobs/work.ts'
 import { canonicalJson } from '../store/recipes.ts'
 import { latestScores, listScores, saveScore } from '../store/scores.ts'
@@ -121,7 +122,9 @@ export const prepareScore =
             if (known.length === 1 || !isExcused(error)) throw error
             last = error
             hooks.notify(
-              `${missing.length === 1 ? (chosen[0]?.method.title ?? '') : 'The others'} was left out: ${error.message}`,
+              missing.length === 1
+                ? leftOutWords(chosen[0]?.method.title ?? '', error.message)
+                : `The others were left out: ${error.message}`,
             )
           }
         },

@@ -45,7 +45,7 @@ export const preflightSchema = z.object({
     seconds: z.number(),
     lowSeconds: z.number(), // about 95 of 100 lie between
     highSeconds: z.number(),
-    from: z.string(), // 'this project: 12 layers compressed, 3 evaluations' or 'a first guess for compress'
+    from: z.string(), // 'timed in this project: compressing layers (12 times); a first guess: evaluating'
   }),
   done: z.number().min(0).max(1), // share of the work that an earlier job has done already
   fits: z.boolean(),

@@ -54,3 +54,7 @@ export function defineScore<P extends z.ZodObject>(score: Omit<Score<P>, 'family
     start: (network, parameters) => score.start(network, parse(parameters)),
   }
 }
+
+/** What is told of a score that does not fit the network, while others go on. Messages that begin with its title say it once. */
+export const leftOutWords = (title: string, message: string): string =>
+  `${title} was left out: ${message.startsWith(`${title}: `) ? message.slice(title.length + 2) : message}`

@@ -6,7 +6,7 @@ import type { Network } from '../checkpoint/network.ts'
 import type { Dataset } from '../data/types.ts'
 import { collect } from '../probe/collect.ts'
 import type { TaskContext } from '../protocol.ts'
-import type { Finding, Score } from './define.ts'
+import { type Finding, leftOutWords, type Score } from './define.ts'
 import { scores } from './registry.ts'
 import { batchSizeFor, defaultSamples } from './samples.ts'
 
@@ -118,7 +118,7 @@ function excuser(several: boolean, context: TaskContext) {
     const isExcused = error instanceof Fault && (error.code === 'unsupported' || error.code === 'bad-data')
     if (!several || !isExcused) throw error
     last = error
-    context.notify(`${score.title} was left out: ${error.message}`)
+    context.notify(leftOutWords(score.title, error.message))
     return null
   }
   return {
