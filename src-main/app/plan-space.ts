@@ -9,6 +9,7 @@ import {
   prepareConfigurations,
 } from '../engine/allocate/configurations.ts'
 import type { Sample } from '../engine/allocate/define.ts'
+import { isUnpacked } from './front-memory.ts'
 import { leversOf } from './front-points.ts'
 import type { PlanLayer, PlanModel } from './plan-model.ts'
 import { rawLoss } from './plan-targets.ts'
@@ -16,6 +17,7 @@ import { rawLoss } from './plan-targets.ts'
 export interface Wishes {
   locked: Record<string, string> // layer -> option id
   constraints: Constraints
+  packed?: boolean // memory counts: no options whose weights are unpacked when the file is opened
 }
 
 /** One network to choose for: the model, or one of its shorter ones. */
@@ -58,8 +60,9 @@ function allows(model: PlanModel, { locked, constraints }: Wishes): boolean {
   return [...Object.keys(locked), ...Object.keys(constraints.floors)].every((name) => there.has(name))
 }
 
-function spaceOf(model: PlanModel, { locked, constraints }: Wishes, of: PlanModel): Space {
-  const left = model.layers.map((layer) => optionsLeft(layer, locked[layer.name], constraints))
+function spaceOf(model: PlanModel, { locked, constraints, packed = false }: Wishes, of: PlanModel): Space {
+  const held = (option: Option): boolean => !packed || !isUnpacked(model.format, option)
+  const left = model.layers.map((layer) => optionsLeft(layer, locked[layer.name], constraints, held))
   const layers = model.layers.map((layer, index): NamedChoices => {
     const kept = left[index] ?? []
     const pick = (values: Float64Array): Float64Array => Float64Array.from(kept, (option) => values[option] ?? 0)
@@ -120,7 +123,12 @@ function nothingLeft({ removed }: PlanModel, { constraints: { only, keepBlocks }
 }
 
 /** Indexes of the options that may be chosen. A lock that breaks a floor, a ceiling or the levers contradicts it. */
-function optionsLeft({ name, options }: PlanLayer, lock: string | undefined, constraints: Constraints): number[] {
+function optionsLeft(
+  { name, options }: PlanLayer,
+  lock: string | undefined,
+  constraints: Constraints,
+  held: (option: Option) => boolean,
+): number[] {
   const floor = constraints.floors[name] ?? 0
   const ceiling = constraints.ceilings[name] ?? Infinity
   const { only } = constraints
@@ -128,7 +136,11 @@ function optionsLeft({ name, options }: PlanLayer, lock: string | undefined, con
   const drawn = (option: Option): boolean =>
     only === null || [...leversOf(option, keptBits)].every((lever) => only.includes(lever))
   const left = options.flatMap((option, index) =>
-    option.bits >= floor && option.bits <= ceiling && drawn(option) && (lock === undefined || option.id === lock)
+    option.bits >= floor &&
+    option.bits <= ceiling &&
+    drawn(option) &&
+    held(option) &&
+    (lock === undefined || option.id === lock)
       ? [index]
       : [],
   )
@@ -138,14 +150,16 @@ function optionsLeft({ name, options }: PlanLayer, lock: string | undefined, con
     ...(floor > 0 ? [`at least ${floor} bits`] : []),
     ...(ceiling < Infinity ? [`at most ${ceiling} bits`] : []),
     ...(only !== null ? [`by ${only.join(', ') || 'no lever'} alone`] : []),
+    ...(options.every(held) ? [] : ['packed in memory']),
   ]
   const bounds = [
     ...(lock !== undefined ? ['lock'] : []),
     ...(floor > 0 ? ['floor'] : []),
     ...(ceiling < Infinity ? ['ceiling'] : []),
     ...(only !== null ? ['only'] : []),
+    ...(options.every(held) ? [] : ['memory']),
   ]
-  const near = nearestTo(options.filter(drawn), floor, ceiling)
+  const near = nearestTo(options.filter(drawn).filter(held), floor, ceiling)
   throw new Fault('infeasible', `Nothing is left for ${name}: ${asked.join(' and ')}.`, {
     hint: `The nearest it can have: ${near.map(({ id, bits }) => `${id} (${bits} bits)`).join(' or ')}. Move its ${bounds.join(' or ')}.`,
     data: {

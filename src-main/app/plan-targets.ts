@@ -2,6 +2,7 @@
 import type { Budget } from '../../src-preload/contract/plan.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { type Bound, bounds, infeasible, type Limits, type Totals } from '../engine/allocate/limits.ts'
+import { isUnpacked } from './front-memory.ts'
 import { bytesAtBits, type PlanModel } from './plan-model.ts'
 
 export interface Target {
@@ -64,7 +65,8 @@ function memoryTarget(model: PlanModel, { memory, context }: { memory: number; c
     })
   const { cachePerToken, activations, attentionPerToken } = model.running
   const beside = activations + context * (cachePerToken + attentionPerToken)
-  const words = `${memory} bytes of memory, of which ${Math.round(beside)} for activations and a cache of ${context} tokens`
+  const unpacks = model.layers.some(({ options }) => options.some((option) => isUnpacked(model.format, option)))
+  const words = `${memory} bytes of memory, of which ${Math.round(beside)} for activations and a cache of ${context} tokens${unpacks ? '; no weights that ONNX Runtime unpacks when it opens the file' : ''}`
   if (beside < memory) return { objective: 'loss', maxBytes: memory - beside, beside, words }
   throw new Fault(
     'infeasible',

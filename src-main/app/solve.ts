@@ -35,7 +35,7 @@ interface Asked {
 }
 
 function asked(model: PlanModel, { budget, locked, constraints = noConstraints }: PlanRequest): Asked {
-  const wishes = { locked, constraints }
+  const wishes = { locked, constraints, ...('memory' in budget && { packed: true }) }
   const target = targetOf(model, budget)
   const lossOf = (loss: number | null | undefined): number => (loss ? rawLoss(model, loss) : Infinity)
   const maxLoss = Math.min(lossOf(target.maxLoss), lossOf(constraints.maxLoss))

@@ -20,7 +20,7 @@ const layer = (name: string, weights: number, need: number) => {
 const model = (names: string[], removed: number[] = [], removedLoss = 0): PlanModel =>
   ({
     ...{ format: 'onnx', baseBytes: 100, widths: bits, source: 'a test', removed, removedLoss, removedError: 0 },
-    ...{ shorter: [], pairs: [], baseSeconds: 0, qualities: [], calibration: calibrate([], 0.3) },
+    ...{ shorter: [], pairs: [], baseSeconds: 0, qualities: [], recipes: [], calibration: calibrate([], 0.3) },
     layers: names.map((name, i) => layer(name, 800 * (1 + i), 3 ** i)),
   }) as unknown as PlanModel
 const kept = { locked: {}, constraints: noConstraints }

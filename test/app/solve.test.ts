@@ -157,6 +157,19 @@ test('the smallest file under a loss: it keeps to it, and a smaller one does not
   expect(budget).toMatch(/5.00 % of (perplexity|accuracy) lost.*a guess: nothing measured yet/)
 })
 
+test('under a memory budget no layer takes a width that the runtime unpacks', () => {
+  const budget = { memory: 8_500, context: 16 }
+  const bits = (plan: ReturnType<typeof solve>) => plan.layers.map((each) => each.bits)
+  const within = solve({ budget })
+  expect(bits(solve({ budget: { bytes: within.budgetBytes } }))).toContain(3)
+  expect(bits(within)).not.toContain(3)
+  expect(within.budget).toContain('unpacks')
+  expect(solvePlan({ ...three, format: 'gguf' }, { budget, uniform: false, locked: {} }).budget).not.toContain(
+    'unpacks',
+  )
+  expect(() => solve({ budget, locked: { a: 'rtn-3' } })).toThrow(/locked to rtn-3 and packed in memory/)
+})
+
 test('memory for a context leaves the rest to the weights', () => {
   const plan = solve({ budget: { memory: 9_000, context: 16 } })
   expect(plan.budgetBytes).toBe(9_000 - 1_000 - 16 * 64)

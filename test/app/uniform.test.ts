@@ -149,7 +149,7 @@ test('a mix that cannot be is refused in the units that were asked in', () => {
   })
   expect(allowed.predicted.bytes).toBeLessThanOrEqual(6_000)
   const memory = mix({ memory: 5_000, context: 16 })
-  expect(memory.hint).toMatch(/In memory that is 7324 bytes/)
+  expect(memory.hint).toMatch(/In memory that is 7824 bytes/)
 })
 
 test('a time limit without times is refused before anything is chosen', () => {
