@@ -89,9 +89,9 @@ export function solvePlan(model: PlanModel, request: PlanRequest): Plan {
 /** The same with any allocator that knows what is asked. */
 export async function planFor(model: PlanModel, request: PlanRequest): Promise<Plan> {
   const startedAt = performance.now()
-  if (request.uniform) return solvePlan(model, request)
   const made = asked(model, request)
-  const allocator = allocatorFor(made, request.allocator ?? null)
+  const allocator = allocatorFor(made, request.allocator ?? null) // of one width nobody chooses, but a wrong name is wrong
+  if (request.uniform) return solvePlan(model, request)
   if (allocator.id === knapsack.id) return solvePlan(model, request)
   const configurations = made.spaces.spaces.map(({ configuration }) => configuration)
   const limits = { ...made.limits, seed: recipeSeed }

@@ -254,3 +254,10 @@ test('a measured variant whose options are not offered now teaches nothing', asy
   const plan = await planFor({ ...model(layers), recipes }, { budget: { bits: 3 }, uniform: false, locked: {}, allocator: 'genetic' }) // prettier-ignore
   expect(plan.predicted.source).not.toContain('judged by')
 })
+
+test('an allocator that nobody knows is refused by name, for one width too', async () => {
+  for (const uniform of [true, false])
+    await expect(planFor(three, { budget: { bits: 4 }, uniform, locked: {}, allocator: 'magic' })).rejects.toThrow(
+      'There is no allocator "magic"',
+    )
+})
