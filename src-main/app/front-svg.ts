@@ -17,11 +17,12 @@ interface Scale {
   ticks: number[]
 }
 
-/** Logarithmic over all positive values, with a little air; ticks at 1, 2, 5 or at powers of ten where there are many. */
+/** Logarithmic over all positive values, with room for a mark at either end; ticks at 1, 2, 5 or at powers of ten where there are many. */
 function scale(values: readonly number[], from: number, to: number): Scale {
   const positive = values.filter((value) => value > 0 && Number.isFinite(value))
   const [least, most] = positive.length > 0 ? [Math.min(...positive), Math.max(...positive)] : [1, 10]
-  const [low, high] = [least / 1.08, Math.max(most * 1.08, least * 1.2)]
+  const air = Math.max(1.08, (most / least) ** 0.04)
+  const [low, high] = [least / air, Math.max(most * air, least * 1.2)]
   const decades = Math.log10(high / low)
   const steps = decades > 4 ? [1] : decades > 2 ? [1, 3] : decades > 1 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8]
   const ticks: number[] = []
@@ -34,6 +35,18 @@ function scale(values: readonly number[], from: number, to: number): Scale {
     from +
     ((Math.log(Math.min(high, Math.max(low, value))) - Math.log(low)) / (Math.log(high) - Math.log(low))) * (to - from)
   return { at: (value) => Number(place(value).toFixed(2)), ticks }
+}
+
+/** What the scale of losses holds: all of them, and their intervals, cut where they would squeeze the rest (a tenth of the
+ *  least, ten times the largest). */
+function heights(
+  points: readonly { loss: number }[],
+  bounded: readonly { lossLow: number; lossHigh: number }[],
+): number[] {
+  const losses = points.map(({ loss }) => loss)
+  const [least, most] = [Math.min(...losses) / 10, 10 * Math.max(...losses)]
+  const bounds = bounded.flatMap(({ lossLow, lossHigh }) => [Math.max(least, lossLow), Math.min(most, lossHigh)])
+  return [...losses, ...bounds]
 }
 
 const leverWords: Record<Lever, string> = {
@@ -104,7 +117,7 @@ export function frontSvg(front: Front, title: string, axis: FrontAxis = 'size'):
     WIDTH - EDGE.right,
   )
   const y = scale(
-    all.map(({ loss }) => loss),
+    heights([...all, ...curves.flatMap(({ points }) => points)], [...predicted, ...judged]),
     HEIGHT - EDGE.bottom,
     EDGE.top,
   )

@@ -9,15 +9,16 @@ export function histogramOption(histogram: Histogram, theme: ChartTheme): EChart
   const { edges, counts, mean, standardDeviation: sd } = histogram
   const low = edges[0] ?? 0
   const high = edges.at(-1) ?? 1
+  // However close the lines stand, their words do not meet: one row above for the mean, the others outwards.
   const marks = [
-    { at: mean, name: 'mean' },
-    { at: mean - sd, name: '−1 sd' },
-    { at: mean + sd, name: '+1 sd' },
+    { at: mean, name: 'mean', label: { align: 'center', distance: [0, 18] } },
+    { at: mean - sd, name: '−1 sd', label: { align: 'right', distance: [0, 4] } },
+    { at: mean + sd, name: '+1 sd', label: { align: 'left', distance: [0, 4] } },
   ].filter(({ at }) => at >= low && at <= high)
   return {
     animation: false,
     textStyle: { fontFamily: theme.font },
-    grid: { left: 8, right: 8, top: 22, bottom: 24 },
+    grid: { left: 8, right: 8, top: 36, bottom: 24 },
     xAxis: {
       type: 'value',
       min: low,
@@ -45,14 +46,14 @@ export function histogramOption(histogram: Histogram, theme: ChartTheme): EChart
           silent: true,
           symbol: 'none',
           animation: false,
-          data: marks.map(({ at, name }) => ({
+          data: marks.map(({ at, name, label }) => ({
             xAxis: at,
             name,
             lineStyle: {
               color: name === 'mean' ? theme.measured : theme.ink3,
               type: name === 'mean' ? 'solid' : 'dashed',
             },
-            label: { formatter: name, color: theme.ink3, fontSize: 11, fontFamily: theme.font },
+            label: { ...label, formatter: name, color: theme.ink3, fontSize: 11, fontFamily: theme.font },
           })),
         },
       },

@@ -149,13 +149,16 @@ test('the histogram draws every bin and marks only what lies in range', () => {
     nonFinite: 0,
   }
   const counts = series(histogramOption(histogram, theme), 'counts') as Series & {
-    markLine: { data: { name: string }[] }
+    markLine: { data: { name: string; label: { align: string; distance: [number, number] } }[] }
   }
   expect(counts.data).toEqual([
     [-1, 0, 3],
     [0, 1, 5],
   ])
   expect(counts.markLine.data.map(({ name }) => name)).toEqual(['mean', '−1 sd'])
+  // Words of lines that stand close are in two rows, or to either side.
+  const places = counts.markLine.data.map(({ label }) => `${label.align} ${label.distance[1] > 11 ? 'above' : ''}`)
+  expect(new Set(places).size).toBe(2)
   expect(bar(api, theme).shape).toEqual({ x: 10, y: 95, width: 9.5, height: 5 })
 })
 
