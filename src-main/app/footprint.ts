@@ -5,6 +5,7 @@ import type { Subject } from './projects.ts'
 /** What of a job takes memory beside the programs. */
 export interface MemoryParts {
   sessions: number // copies of the network in float32 at the same time
+  pieces?: boolean // a calibrated run: it holds one block of the network after the other
   activations: number // batches whose activations live at the same time
   kept: boolean // the activations at the blocks' borders stay in memory, see engine/score/calibration
   hessians?: boolean // a calibrated run: those of one stage
@@ -23,11 +24,15 @@ function positionsOf(dataSet: NonNullable<Subject['dataSet']>): number {
   const { summary } = dataSet
   const samples = samplesPerBatch(dataSet)
   if (summary.kind === 'text') return samples * Number(/\d+/.exec(summary.unit)?.[0] ?? 256)
+  if (summary.kind === 'noise') return Math.max(1, ...Object.values(summary.details).map(productOf)) // '[1, 512]' of each input
   const [width = 32, height = width] = (/(\d+)\s*[x×]\s*(\d+)/.exec(Object.values(summary.details).join(' ')) ?? [])
     .slice(1)
     .map(Number)
   return samples * width * height
 }
+
+const productOf = (dims: string): number =>
+  (dims.match(/\d+/g) ?? []).reduce((product, dim) => product * Number(dim), 1)
 
 /** Positions and bytes that the widest layer's input and output take for one sample; null without data. */
 export function sampleActivations({ dataSet, checkpoint: { summary } }: Subject): {
@@ -39,7 +44,8 @@ export function sampleActivations({ dataSet, checkpoint: { summary } }: Subject)
   return { positions, bytes: 4 * positions * widthOf(summary) }
 }
 
-const samplesPerBatch = ({ summary }: NonNullable<Subject['dataSet']>): number => (summary.kind === 'text' ? 8 : 64)
+const batchSamples = { text: 8, noise: 1, 'image-classification': 64 }
+const samplesPerBatch = ({ summary }: NonNullable<Subject['dataSet']>): number => batchSamples[summary.kind]
 
 /** Numbers a layer's input and output take at one position. */
 function widthOf({ layers, task }: CheckpointSummary): number {
@@ -53,6 +59,7 @@ function widthOf({ layers, task }: CheckpointSummary): number {
 export function memoryOf(subject: Subject, parts: MemoryParts): { bytes: number; reason: string } {
   const { summary } = subject.checkpoint
   const weights = parts.sessions * 4 * summary.parameters
+  const piece = parts.pieces === true ? 2 * 4 * largestBlock(summary) : 0 // as read, and in the runtime
   const largest = Math.max(0, ...summary.layers.map(({ parameters }) => parameters))
   // A layer at work: its weights, its codes, and what they stand for.
   const layer = 3 * 4 * largest
@@ -63,6 +70,7 @@ export function memoryOf(subject: Subject, parts: MemoryParts): { bytes: number;
   const hessians = parts.hessians === true ? Math.min(mostHessianBytes, 3 * 4 * widest ** 2) : 0
   const all: [string, number][] = [
     [`${parts.sessions > 1 ? `${parts.sessions} copies of ` : ''}the weights in float32`, weights],
+    ['a block of the network', piece],
     ['a layer at work', layer],
     ['activations of a batch', activations],
     ['activations at the borders of the blocks', kept],
@@ -74,6 +82,14 @@ export function memoryOf(subject: Subject, parts: MemoryParts): { bytes: number;
     bytes: counted.reduce((sum, [, bytes]) => sum + bytes, 0),
     reason: counted.map(([name, bytes]) => `${words(bytes)} for ${name}`).join(' + '),
   }
+}
+
+/** Weights of the block that has most of them. */
+function largestBlock({ layers }: CheckpointSummary): number {
+  const blocks = new Map<number, number>()
+  for (const { block, parameters } of layers)
+    if (block !== null) blocks.set(block, (blocks.get(block) ?? 0) + parameters)
+  return Math.max(0, ...blocks.values())
 }
 
 export const bytesInWords = words

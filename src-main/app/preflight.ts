@@ -132,12 +132,19 @@ async function foreseeRecipes(
       if (option.method !== 'keep') bytes += ((sizes.get(name) ?? 0) * option.bits) / 8
     measure({ variant: { id: variantId(recipe), recipe }, bytes: 0, name: '' })
   }
+  const calibrated = recipes.some(isSequential)
   return {
     units: [...units.values()],
     diskBytes: bytes * withScales,
     disk: `the layers of ${recipes.length} variant${recipes.length === 1 ? '' : 's'}`,
     folder: project.store.artifacts,
-    memory: { sessions: data ? 2 : 1, activations: data ? 2 : 1, kept: false, hessians: recipes.some(isSequential) },
+    memory: {
+      sessions: data ? 2 : 0,
+      activations: data ? 2 : 1,
+      kept: false,
+      hessians: calibrated,
+      pieces: calibrated,
+    },
     notices,
   }
 }
