@@ -9,7 +9,8 @@ import { floorMeasured, floorTime } from '../../src-renderer/features/plan/floor
 import { useCompare } from '../../src-renderer/stores/compare.ts'
 import { usePlan } from '../../src-renderer/stores/plan.ts'
 import { useSession } from '../../src-renderer/stores/session.ts'
-import { preflight } from './helpers/front.ts'
+import { formatBytes } from '../../src-renderer/ui/format.ts'
+import { follow, preflight } from './helpers/front.ts'
 import { methods } from './helpers/methods.ts'
 import { openWindow, type Window } from './helpers/mount.ts'
 import { solve } from './helpers/network.ts'
@@ -200,4 +201,22 @@ test('the numbers of a budget are written and read in the same units', () => {
   expect(memory?.shown).toMatchObject({ value: 8000, unit: 'MB with', decimals: 0 })
   expect(context?.budgetOf(4096)).toEqual({ memory: 8_000_000_000, context: 4096 })
   expect(askedFields({ bits: 4 }, true)).toEqual([])
+})
+
+test('a memory budget says how memory divides, as the plan that stands has it', async () => {
+  const memory = () => here.wrapper.find('[data-test="memory"]')
+  usePlan().setBudget({ memory: 9e6, context: 200 })
+  await flushPromises()
+  expect(memory().exists()).toBe(false) // what lies beside the weights is not known
+  const running = { cachePerToken: 10_000, activations: 400_000, attentionPerToken: 500 }
+  here.double.set('plan.follow', ({ locked }) => ({ ...follow(locked), running }))
+  usePlan().lock('lm_head.weight', 'rtn-8-g32')
+  await flushPromises()
+  const bytes = usePlan().plan?.predicted.bytes ?? 0
+  expect(memory().text()).toBe(formatBytes(bytes + 2_000_000 + 400_000 + 100_000))
+  const parts = here.wrapper.findAll('.outcome .part').map((part) => part.text())
+  expect(parts).toEqual([`weights ${formatBytes(bytes)}`, 'cache 2.00 MB', 'activations 500.0 kB'])
+  usePlan().setBudget({ bits: 4 })
+  await flushPromises()
+  expect(memory().exists()).toBe(false)
 })

@@ -53,6 +53,22 @@ export function modeChoices(
   ]
 }
 
+type Running = NonNullable<Follow['running']>
+
+/** Bytes of memory that a file with so many takes while it answers within a context. What attention works on grows with the
+ *  context, too, and counts among the activations. */
+export function memoryParts(
+  bytes: number,
+  context: number,
+  { cachePerToken, activations, attentionPerToken }: Running,
+): { weights: number; cache: number; activations: number } {
+  return {
+    weights: bytes,
+    cache: context * cachePerToken,
+    activations: activations + context * attentionPerToken,
+  }
+}
+
 const digits = (value: number, count: number): number => Number(value.toPrecision(count))
 const usualContext = 2048
 
@@ -79,10 +95,10 @@ export function budgetIn(
     case 'memory': {
       const most = Number((contextOfModel ?? '').replaceAll(',', ''))
       const context = most > 0 ? Math.min(most, usualContext) : usualContext
-      const beside = running
-        ? running.activations + context * (running.cachePerToken + running.attentionPerToken)
-        : bytes / 2
-      return { memory: Math.ceil((bytes + beside) / 1e6) * 1e6, context }
+      const { cache, activations } = running
+        ? memoryParts(bytes, context, running)
+        : { cache: 0, activations: bytes / 2 }
+      return { memory: Math.ceil((bytes + cache + activations) / 1e6) * 1e6, context }
     }
   }
 }
