@@ -214,8 +214,9 @@ test('a memory budget says how memory divides, as the plan that stands has it', 
   await flushPromises()
   const bytes = usePlan().plan?.predicted.bytes ?? 0
   expect(memory().text()).toBe(formatBytes(bytes + 2_000_000 + 400_000 + 100_000))
-  const parts = here.wrapper.findAll('.outcome .part').map((part) => part.text())
-  expect(parts).toEqual([`weights ${formatBytes(bytes)}`, 'cache 2.00 MB', 'activations 500.0 kB'])
+  expect(here.wrapper.find('[data-test="memory-parts"]').text()).toBe(
+    `weights ${formatBytes(bytes)} · cache 2.00 MB · activations 500.0 kB`,
+  )
   usePlan().setBudget({ bits: 4 })
   await flushPromises()
   expect(memory().exists()).toBe(false)

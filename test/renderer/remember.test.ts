@@ -122,7 +122,7 @@ test('a project that is gone gives the start screen with a word about it, once',
   here = await openWindow(double, { again: true })
   await flushPromises()
   expect(useSession().step).toBe('home')
-  expect(here.wrapper.find('[role="note"]').text()).toContain(`${folder} was open here`)
+  expect(here.wrapper.find('[role="note"]').text()).toContain(`was open here (${folder})`)
   expect(here.wrapper.find('[role="note"]').text()).toContain('There is no project in this folder.')
   expect(here.wrapper.find('[role="alert"]').exists()).toBe(false)
   here.wrapper.unmount()

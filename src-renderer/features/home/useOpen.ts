@@ -55,7 +55,9 @@ export function provideOpen(): Open {
     async again({ folder, step }) {
       await action.run(() => client.call('project.open', { folder }), step)
       if (projects.project || !action.fault.value) return
-      notice.value = `${folder} was open here and could not be opened again. ${action.fault.value.message}`
+      const { message } = action.fault.value
+      const which = message.includes(folder) ? '' : ` (${folder})`
+      notice.value = `The project that was open here${which} could not be opened again. ${message}`
       action.clear()
     },
     checkpoint: (path) => failing(() => client.call('project.create', { checkpoint: path })),
