@@ -29,7 +29,7 @@ export function sourceWords(
   guessed: readonly string[],
 ): string {
   const times = ({ kind, units }: { kind: string; units: number }): string =>
-    `${unitWords(kind)} (${units === 1 ? 'once' : `${units} times`})`
+    `${unitWords(kind)} (${units === 1 ? 'once' : units === 2 ? 'twice' : `${units} times`})`
   const parts = [
     ['timed in this project', timed.map(times)],
     ['foretold from a probe of this machine', foretold.map(unitWords)],

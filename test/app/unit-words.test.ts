@@ -18,8 +18,17 @@ test('every kind of unit has words: none is shown by its name', () => {
 })
 
 test('where a time comes from is a sentence', () => {
-  expect(sourceWords([{ kind: 'compress', units: 12 }], ['evaluate'], ['evaluate-original', 'running'])).toBe(
-    'timed in this project: compressing layers (12 times); foretold from a probe of this machine: evaluating; ' +
+  expect(
+    sourceWords(
+      [
+        { kind: 'compress', units: 12 },
+        { kind: 'depth', units: 2 },
+      ],
+      ['evaluate'],
+      ['evaluate-original', 'running'],
+    ),
+  ).toBe(
+    'timed in this project: compressing layers (12 times), measuring blocks (twice); foretold from a probe of this machine: evaluating; ' +
       'a first guess: evaluating the original, running the exported file',
   )
   expect(sourceWords([], [], [])).toBe('all of it is done')
