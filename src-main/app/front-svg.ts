@@ -37,16 +37,17 @@ function scale(values: readonly number[], from: number, to: number): Scale {
   return { at: (value) => Number(place(value).toFixed(2)), ticks }
 }
 
-/** What the scale of losses holds: all of them, and their intervals, cut where they would squeeze the rest (a tenth of the
- *  least, ten times the largest). */
+/** What the scale of losses holds: those of all points; intervals and the curves of levers are cut where they would squeeze
+ *  the rest (a tenth of the least, ten times the largest). */
 function heights(
   points: readonly { loss: number }[],
   bounded: readonly { lossLow: number; lossHigh: number }[],
+  curves: readonly { loss: number }[],
 ): number[] {
   const losses = points.map(({ loss }) => loss)
   const [least, most] = [Math.min(...losses) / 10, 10 * Math.max(...losses)]
-  const bounds = bounded.flatMap(({ lossLow, lossHigh }) => [Math.max(least, lossLow), Math.min(most, lossHigh)])
-  return [...losses, ...bounds]
+  const beside = [...bounded.flatMap(({ lossLow, lossHigh }) => [lossLow, lossHigh]), ...curves.map(({ loss }) => loss)]
+  return [...losses, ...beside.map((loss) => Math.min(most, Math.max(least, loss)))]
 }
 
 const leverWords: Record<Lever, string> = {
@@ -117,7 +118,11 @@ export function frontSvg(front: Front, title: string, axis: FrontAxis = 'size'):
     WIDTH - EDGE.right,
   )
   const y = scale(
-    heights([...all, ...curves.flatMap(({ points }) => points)], [...predicted, ...judged]),
+    heights(
+      all,
+      [...predicted, ...judged],
+      curves.flatMap(({ points }) => points),
+    ),
     HEIGHT - EDGE.bottom,
     EDGE.top,
   )

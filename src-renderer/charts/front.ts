@@ -75,11 +75,16 @@ export function frontScales(data: FrontChartData): { x: Scale; y: Scale } {
   const marks = [...pickable.flatMap((name) => data[name]), ...data.imported.flatMap((one) => one.marks)]
   const lines = [...data.predictedCurve, ...data.curves.flatMap(({ points }) => points)]
   const xs = [...marks, ...lines].map((mark) => mark.x)
-  const bounds = [...marks, ...data.predictedCurve].flatMap((mark) => [mark.y, mark.low, mark.high])
+  const main = [...marks, ...data.predictedCurve]
+  const bounds = [
+    ...main.flatMap((mark) => [mark.y, mark.low, mark.high]),
+    ...data.curves.flatMap(({ points }) => points.map(({ y }) => y)),
+  ]
   const ys = bounds.filter((value) => value !== null)
   if (data.baseline !== null) ys.push(data.baseline)
-  // An interval over decades where nothing is would hide what is: it is cut at a tenth of the least value and at ten times the largest.
-  const values = [...marks.map((mark) => mark.y), ...lines.map((line) => line.y)].filter((y) => y > 0)
+  // An interval, or the curve of a lever, over decades where nothing is would hide what is: it is cut at a tenth of the least
+  // value and at ten times the largest.
+  const values = main.map(({ y }) => y).filter((y) => y > 0)
   const [least, most] = [Math.min(...marks.map((mark) => mark.y).filter((y) => y > 0)), Math.max(...values)]
   const shown = data.y.isLog && Number.isFinite(least) ? ys.filter((y) => y >= least / 10 && y <= most * 10) : ys
   return { x: scale(xs, data.x.isLog && xs.every((x) => x > 0), 1.06), y: scale(shown, data.y.isLog, 1.6) }

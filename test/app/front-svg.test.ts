@@ -35,8 +35,9 @@ test('nothing is cut off at the top: dots, band, intervals and the curves of sin
   expect(bar).toBeLessThan(dot)
 })
 
-test('an interval over decades is cut, so that the curve keeps its room', () => {
-  const wide = { ...front, predicted: [point(2e5, 0.9, 1e9), point(4e5, 0.05)], measured: [], curves: [] }
+test('an interval, or the curve of a lever, over decades is cut, so that the curve keeps its room', () => {
+  const curves: Front['curves'] = [{ lever: 'depth', points: [point(2e5, 1e12), point(4e5, 1)] }]
+  const wide = { ...front, predicted: [point(2e5, 0.9, 1e9), point(4e5, 0.05)], measured: [], curves }
   const curve = heights(frontSvg(wide, 't'), /<polyline class="curve" points="(\d\d[^"]*)"/)
   expect(Math.max(...curve) - Math.min(...curve)).toBeGreaterThan(100)
 })

@@ -91,6 +91,15 @@ test('the scales hold every point, and an interval down to nothing does not stre
   expect(y.min).toBeGreaterThan(1e-3)
 })
 
+test('the curve of a lever above all else lies on the chart; one over decades is cut', () => {
+  const highest = Math.max(...front.predicted.map((point) => point.y), ...front.planned.map((point) => point.y))
+  const above = (times: number) => [
+    { lever: 'sparsity' as const, points: [{ x: 3, y: highest * times, low: 0, high: 0 }] },
+  ]
+  expect(frontScales({ ...front, curves: above(4) }).y.max).toBeGreaterThan(4 * highest)
+  expect(frontScales({ ...front, curves: above(1e9) }).y.max).toBeLessThan(100 * highest)
+})
+
 test('only points that have an interval get an error bar, and the chosen one stands out', () => {
   const option = frontOption(front, theme)
   expect(series(option, 'plannedInterval').data.length).toBe(1)
