@@ -49,6 +49,19 @@ test('the draft of a plan outlives the window: budget, locks, constraints, alloc
   expect(here.text()).not.toContain('was left out')
 })
 
+test('a snapshot of the project leaves the draft and its history alone; another format frees the locks', async () => {
+  usePlan().lock(head, 'rtn-8-g32')
+  const { project } = here.double
+  here.double.push('project', { ...project, sensitivity: { ...project.sensitivity, measured: 7 } })
+  await flushPromises()
+  expect(usePlan().draft.locked).toEqual({ [head]: 'rtn-8-g32' })
+  expect(usePlan().past).toHaveLength(1)
+  here.double.push('project', { ...project, format: 'gguf' })
+  await flushPromises()
+  expect(usePlan().draft.locked).toEqual({})
+  expect(usePlan().past).toEqual([])
+})
+
 test('undo is remembered too, and a project elsewhere has a draft of its own', async () => {
   usePlan().setBudget({ bits: 5 })
   usePlan().setBudget({ bits: 3 })

@@ -17,7 +17,7 @@ export function useReopen(open: Open): void {
   const session = useSession()
   const here = recall(key, hereSchema, where)
   watch(
-    () => [projects.project?.folder, session.step] as const,
+    [() => projects.project?.folder, () => session.step],
     ([folder, step]) => folder !== undefined && remember(key, { folder, step }, where),
   )
   if (here) void open.again(here).then(() => projects.project ?? remember(key, null, where))
