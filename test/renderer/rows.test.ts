@@ -91,6 +91,7 @@ test('an option says in words where its scales are shared', () => {
     'per channel, affine, rtn',
   )
   expect(optionNote({ ...base, method: 'keep', parameters: {} })).toBe('as in the checkpoint')
+  expect(optionNote({ ...base, parameters: { groupSize: 0 } })).toContain('per channel')
 })
 
 test('uniform loss between two widths lies between theirs, on a straight line of logarithms', () => {

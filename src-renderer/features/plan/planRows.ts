@@ -91,6 +91,9 @@ export const optionFigure = (option: Titled | undefined, bits: number): string =
 
 const grains: Record<string, string> = { tensor: 'per tensor', channel: 'per channel', group: 'in groups' }
 
+/** Weights that share a scale; 0: all of a channel. */
+const sharedBy = (groupSize: number): string => (groupSize > 0 ? `groups of ${groupSize}` : 'per channel')
+
 /** What else the option says, in words: where scales are shared, then method and the other parameters. */
 export function optionNote(option: PlanOption): string {
   if (option.method === 'keep') return 'as in the checkpoint'
@@ -107,11 +110,11 @@ export function optionNote(option: PlanOption): string {
   } = option.parameters
   const grain =
     granularity === 'group' && typeof groupSize === 'number'
-      ? `groups of ${groupSize}`
+      ? sharedBy(groupSize)
       : typeof granularity === 'string'
         ? (grains[granularity] ?? granularity)
         : typeof groupSize === 'number'
-          ? `groups of ${groupSize}`
+          ? sharedBy(groupSize)
           : null
   const sign = typeof symmetric === 'boolean' ? (symmetric ? 'symmetric' : 'affine') : null
   const others = Object.entries(rest).map(
