@@ -40,12 +40,13 @@ function writeCheckpoint(file: string): void {
 interface Times {
   handled: number[] // ms from the page's own event handler
   stamped: number[] // ms from when the browser had the move, waiting for the frame included
+  framed: number[] // ms of these from the beginning of the frame that shows the change: what is left when waiting for it is over
   others: number // changes that no move of their frame led to: the exact plan, where the hand rested
 }
 
 async function drag(page: Page, moves: number): Promise<Times> {
   await page.evaluate(() => {
-    const times = { handled: [] as number[], stamped: [] as number[], others: 0 }
+    const times = { handled: [] as number[], stamped: [] as number[], framed: [] as number[], others: 0 }
     Object.assign(window, { latheTimes: times })
     let from: { handled: number; stamped: number } | null = null
     // The page is told of a move as soon as the browser knows it, where it asks to be, and else with the frame.
@@ -66,11 +67,12 @@ async function drag(page: Page, moves: number): Promise<Times> {
         return
       }
       // The message is handled after the frame that the callback belongs to was painted.
-      requestAnimationFrame(() => {
+      requestAnimationFrame((frame) => {
         const channel = new MessageChannel()
         channel.port1.onmessage = () => {
           times.handled.push(performance.now() - began.handled)
           times.stamped.push(performance.now() - began.stamped)
+          times.framed.push(performance.now() - frame)
         }
         channel.port2.postMessage(0)
       })
@@ -133,17 +135,17 @@ try {
   if (profile !== undefined) await session.send('Profiler.enable')
   if (profile !== undefined) await session.send('Profiler.start')
   const before = await busy()
-  const { handled, stamped, others } = await drag(page, 300)
+  const { handled, stamped, framed, others } = await drag(page, 300)
   const after = await busy()
   if (profile !== undefined) writeFileSync(profile, JSON.stringify((await session.send('Profiler.stop')).profile))
   if (trace !== undefined) await browser.stopTracing()
   const work = (name: string): string =>
     (((after.get(name) ?? Number.NaN) - (before.get(name) ?? 0)) / handled.length).toFixed(1)
-  const [a, b] = [handled, stamped].map((times) => times.sort((x, y) => x - y))
+  const [a, b, c] = [handled, stamped, framed].map((times) => times.sort((x, y) => x - y))
   console.log(
     `slider to paint, ${options.length} layers x ${Math.min(...counts)} to ${Math.max(...counts)} options, ${a?.length} changes (and ${others} at rest): ` +
       `p50 ${at(a ?? [], 0.5)} ms, p95 ${at(a ?? [], 0.95)} ms, longest ${at(a ?? [], 1)} ms ` +
-      `(from the browser's own time stamp: p50 ${at(b ?? [], 0.5)}, p95 ${at(b ?? [], 0.95)}); ` +
+      `(from the browser's own time stamp: p50 ${at(b ?? [], 0.5)}, p95 ${at(b ?? [], 0.95)}; from the beginning of the frame: p50 ${at(c ?? [], 0.5)}, p95 ${at(c ?? [], 0.95)}); ` +
       `the page's thread worked ${work('TaskDuration')} ms a change: ${work('ScriptDuration')} scripts, ` +
       `${work('RecalcStyleDuration')} styles, ${work('LayoutDuration')} layout`,
   )
