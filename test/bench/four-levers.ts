@@ -47,7 +47,12 @@ try {
     const samples = values.samples === undefined ? {} : { samples: Number(values.samples) }
     const began = performance.now()
     await finish(
-      await client.call('sensitivity.start', { project, pairs: values.pairs, ...(values.every && { every: true }), ...samples }),
+      await client.call('sensitivity.start', {
+        project,
+        pairs: values.pairs,
+        ...(values.every && { every: true }),
+        ...samples,
+      }),
     )
     console.log(`sensitivity: ${((performance.now() - began) / 1000).toFixed(0)} s`)
     console.log('| bits | bytes | way | took | KL predicted | KL measured | sparsity | rank | blocks out |')
