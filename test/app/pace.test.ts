@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest'
 import type { AppContext } from '../../src-main/app/context.ts'
 import { paceOf, type Speed } from '../../src-main/app/pace.ts'
 import type { OpenProject, Subject } from '../../src-main/app/projects.ts'
-import { machineRates, ratesHandlers } from '../../src-main/app/rates.ts'
+import { machineRates, networkPace, ratesHandlers } from '../../src-main/app/rates.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'lathe-pace-'))
 afterAll(() => rmSync(home, { recursive: true, force: true }))
@@ -60,4 +60,32 @@ test('the machine is measured once, kept, and measured anew when asked or when t
   const broken = { home, questions: { run: () => Promise.reject(new Error('gone')) } } as unknown as AppContext
   rmSync(file)
   expect(await machineRates(broken)).toBeNull()
+})
+
+test('a network is run where that is quick, and else told by the machine: two operations a weight and place, at half the peak', async () => {
+  let runs = 0
+  const found = { perSampleMs: 3, fixedMs: 40, samples: 24 }
+  const run = () => Promise.resolve((runs += 1) && found)
+  const context = { home, questions: { run } } as unknown as AppContext
+  const stored: unknown[] = []
+  const prepare = () => ({ get: () => undefined, all: () => [], run: (row: unknown) => stored.push(row) })
+  const project = { folder: home, store: { read: { prepare }, write: { prepare } } } as unknown as OpenProject
+  const of = (parameters: number): Subject =>
+    ({
+      ...{ row: { checkpoint: 'c', device: 'cpu' }, data: 'd' },
+      checkpoint: { path: file, relativePath: '', summary: { parameters, task: 'causal-lm', layers: [] } },
+      dataSet: { path: file, relativePath: '', split: 'auto', summary: { kind: 'text', unit: 'windows of 256 tokens', details: {} } }, // prettier-ignore
+    }) as unknown as Subject
+  const file = join(home, 'here')
+  writeFileSync(file, '')
+  expect(await networkPace(context, project, of(1e6), rates)).toEqual({ ...found, isRun: true })
+  expect([runs, stored.length]).toEqual([1, 1])
+  // 2 x 1e9 x 256 operations at 25 of 50 GFLOPS: 20.48 seconds a sample, eight of them three times.
+  expect(await networkPace(context, project, of(1e9), rates)).toEqual({ perSampleMs: 20_480, fixedMs: 20, samples: 0, isRun: false }) // prettier-ignore
+  expect(runs).toBe(1)
+  // Three batches of eight in 14.3 s are run, in 15.2 s they are not.
+  await networkPace(context, project, of(2.9e7), rates)
+  expect(runs).toBe(2)
+  await networkPace(context, project, of(3.1e7), rates)
+  expect(runs).toBe(2)
 })

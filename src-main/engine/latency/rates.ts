@@ -35,6 +35,17 @@ async function best(runs: number, work: () => Promise<unknown>): Promise<number>
   return least
 }
 
+/** What the best times of the probes, in milliseconds, come to. */
+export const ratesFrom = ({
+  productMs,
+  roundMs,
+  openMs,
+}: Record<'productMs' | 'roundMs' | 'openMs', number>): Rates => ({
+  gflops: (products * 2 * side ** 3) / 1e6 / productMs,
+  weightsPerSecond: (1000 * rows * cols) / roundMs,
+  openMs,
+})
+
 export async function measureRates({ notify }: TaskContext): Promise<Rates> {
   const open = () => openSession(speedGraph(), () => new Uint8Array(), { device: 'cpu' }, notify)
   await (await open()).release()
@@ -47,11 +58,7 @@ export async function measureRates({ notify }: TaskContext): Promise<Rates> {
     const source = random(1)
     const weight = { data: Float32Array.from({ length: rows * cols }, () => source.normal()), rows, cols }
     const roundMs = await best(3, async () => weightError(rowsOf(weight), await applyOption(weight, rtnOption(4, 32))))
-    return {
-      gflops: (products * 2 * side ** 3) / 1e6 / productMs,
-      weightsPerSecond: (1000 * rows * cols) / roundMs,
-      openMs,
-    }
+    return ratesFrom({ productMs, roundMs, openMs })
   } finally {
     await session.release()
   }
@@ -63,6 +70,21 @@ export interface NetworkPace {
   samples: number // that were run
 }
 
+interface Timed {
+  ms: number // opened, run and judged
+  samples: number
+  samplesPerSecond: number // run alone
+}
+
+/** What one batch and then two of a network took tells of a sample, and of what comes before the first. */
+export function paceFrom(one: Timed, two: Timed): NetworkPace {
+  const more = two.samples - one.samples
+  // Running alone is a lower bound: what lies beside it is noisy where opening takes longer than a batch.
+  const bound = two.samplesPerSecond > 0 ? 1000 / two.samplesPerSecond : 0
+  const perSampleMs = Math.max(bound, more > 0 ? (two.ms - one.ms) / more : two.ms / two.samples)
+  return { perSampleMs, fixedMs: Math.max(0, two.ms - perSampleMs * two.samples), samples: one.samples + two.samples }
+}
+
 /** One batch and then two of the network itself, judged as the original is. null, and said, where it cannot run. */
 export async function measurePace(
   network: Network,
@@ -71,7 +93,7 @@ export async function measurePace(
   { notify, progress }: TaskContext,
 ): Promise<NetworkPace | null> {
   const common = { network, dataset, overrides: null, device, part: 'evaluate' } as const
-  const run = async (limit: number) => {
+  const run = async (limit: number): Promise<Timed> => {
     const began = performance.now()
     const { samples, samplesPerSecond } = await evaluateNetwork(
       { ...common, limit },
@@ -82,12 +104,7 @@ export async function measurePace(
   const batch = dataset.kind === 'text' ? 8 : dataset.kind === 'noise' ? 1 : 64
   try {
     const one = await run(batch)
-    const two = await run(2 * batch)
-    const more = two.samples - one.samples
-    // Running alone is a lower bound: what lies beside it is noisy where opening takes longer than a batch.
-    const bound = two.samplesPerSecond > 0 ? 1000 / two.samplesPerSecond : 0
-    const perSampleMs = Math.max(bound, more > 0 ? (two.ms - one.ms) / more : two.ms / two.samples)
-    return { perSampleMs, fixedMs: Math.max(0, two.ms - perSampleMs * two.samples), samples: one.samples + two.samples }
+    return paceFrom(one, await run(2 * batch))
   } catch (error) {
     notify(`How fast ${network.name} runs was not measured. ${(error as Fault).message}`)
     return null
