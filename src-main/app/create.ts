@@ -28,7 +28,7 @@ import { planHandlers } from './plan.ts'
 import { preflightHandlers } from './preflight.ts'
 import { projectHandlers } from './project.ts'
 import { createProjects } from './projects.ts'
-import { adoptInterrupted, prepareJob } from './recover.ts'
+import { adoptJobs, prepareJob } from './recover.ts'
 import { ratesHandlers } from './rates.ts'
 import { runHandlers } from './run.ts'
 import { scoreHandlers } from './score.ts'
@@ -99,7 +99,7 @@ export function createApp(options: AppOptions): App {
   const engine = { ...options.engine, told: { LATHE_DEVICE_CHOICES: join(home, 'devices.json') } }
   const questions: Engine = createSupervisor(engine)
   const workshop: Engine = createSupervisor(engine)
-  const projects = createProjects(options.door, (project) => adoptInterrupted(queue, project))
+  const projects = createProjects(options.door, (project) => adoptJobs(queue, project))
   const queue = createQueue({
     engine: workshop,
     prepare: (order, unitContext) => prepareJob(context)(order, unitContext),

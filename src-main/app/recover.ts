@@ -1,7 +1,7 @@
-import type { JobKind } from '../../src-preload/contract/job.ts'
+import type { JobKind, JobState } from '../../src-preload/contract/job.ts'
 import type { Queue } from '../jobs/queue.ts'
 import type { Prepare } from '../jobs/work.ts'
-import { listOpenJobs, saveJob } from '../store/jobs.ts'
+import { listJobs, saveJob } from '../store/jobs.ts'
 import type { AppContext } from './context.ts'
 import { prepareConvert } from './convert.ts'
 import { prepareEvaluate } from './evaluate.ts'
@@ -34,19 +34,18 @@ export const prepareJob =
   (order, unitContext) =>
     kinds[order.kind](context)(order, unitContext)
 
-/** Jobs that a dead process left unfinished are listed as interrupted, ready to be resumed. */
-export function adoptInterrupted(queue: Queue, project: OpenProject): void {
+/** How many jobs that ended are still shown after a restart. */
+const keptInHistory = 50
+const endings: readonly JobState[] = ['done', 'failed', 'cancelled']
+
+/** Jobs that a dead process left unfinished are listed as interrupted, ready to be resumed; those that ended, as they ended. */
+export function adoptJobs(queue: Queue, project: OpenProject): void {
   if (project.lock.holder() !== null) return // they are at work elsewhere
-  for (const row of listOpenJobs(project.store.read)) {
+  for (const row of listJobs(project.store.read, { ended: keptInHistory })) {
     const { args, ...rest } = row
     const order = { id: row.id, project: project.folder, kind: row.kind, title: row.title, args }
-    if (row.state !== 'interrupted') saveJob(project.store.write, { ...row, state: 'interrupted' })
-    queue.adopt(order, {
-      ...rest,
-      project: project.folder,
-      state: 'interrupted',
-      step: '',
-      remainingMs: null,
-    })
+    const state = endings.includes(row.state) ? row.state : 'interrupted'
+    if (row.state !== state) saveJob(project.store.write, { ...row, state })
+    queue.adopt(order, { ...rest, project: project.folder, state, step: '', remainingMs: null })
   }
 }

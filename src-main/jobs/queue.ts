@@ -36,7 +36,7 @@ interface Entry {
 export interface Queue {
   /** Waits for the right to work on the project, then queues; the job runs in its turn. */
   add(order: JobOrder): Promise<void>
-  /** A job from an earlier process that was not finished: listed, not begun. */
+  /** A job of an earlier process, as it ended or was left: listed, not begun. */
   adopt(order: JobOrder, job: Job): void
   list(): Job[]
   /** Answers at once; the engine is killed where the job was running. */
@@ -69,9 +69,10 @@ export const freshJob = (order: JobOrder): Job => ({
 
 const isActive = (job: Job): boolean => job.state === 'queued' || job.state === 'running'
 
-/** Asking for the same thing again takes the place of resuming what was interrupted. */
+/** Asking for the same thing again takes the place of resuming what was not finished. */
 const isSupersededBy = ({ order, job }: Entry, next: JobOrder): boolean =>
-  job.state === 'interrupted' &&
+  !isActive(job) &&
+  job.state !== 'done' &&
   order.project === next.project &&
   order.kind === next.kind &&
   isDeepStrictEqual(order.args, next.args)

@@ -45,13 +45,16 @@ interface Columns extends Omit<JobRow, 'args' | 'notices' | 'fault'> {
   fault: string | null
 }
 
-/** Jobs that were waiting or working when they were last heard of, oldest first. */
-export function listOpenJobs(db: ReadDb): JobRow[] {
+/** Jobs that were waiting or working when they were last heard of, and the newest of those that ended; oldest first. */
+export function listJobs(db: ReadDb, args: { ended: number }): JobRow[] {
   const rows = all<Columns>(
     db,
     `SELECT id, kind, title, args, state, units_done AS unitsDone, units_total AS unitsTotal, progress,
        elapsed_ms AS elapsedMs, notices, fault, result
-     FROM jobs WHERE state IN ('queued', 'running', 'interrupted') ORDER BY rowid`,
+     FROM jobs WHERE state IN ('queued', 'running', 'interrupted')
+       OR rowid IN (SELECT rowid FROM jobs WHERE state IN ('done', 'failed', 'cancelled') ORDER BY rowid DESC LIMIT :ended)
+     ORDER BY rowid`,
+    args,
   )
   return rows.map((row) => ({
     ...row,

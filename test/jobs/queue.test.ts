@@ -136,16 +136,19 @@ test('close leaves running and waiting jobs interrupted, on disk too', async () 
   expect(held.count).toBe(0)
 })
 
-test('an interrupted job is listed, can be resumed, and gives way to the same order asked again', async () => {
-  const { queue, forgotten } = bench({ a: fine })
-  for (const id of ['old', 'other'])
-    queue.adopt(order(id, { of: id }), { ...freshJob(order(id)), state: 'interrupted', elapsedMs: 500 })
-  await queue.add(order('new', { of: 'old' }))
-  expect(forgotten).toEqual(['old'])
-  expect((await queue.settled('new')).state).toBe('done')
-  await queue.resume('other')
-  expect((await queue.settled('other')).elapsedMs).toBeGreaterThanOrEqual(500)
-})
+test.each(['interrupted', 'failed', 'cancelled'] as const)(
+  'a job that %s is listed, can be resumed, and gives way to the same order asked again',
+  async (state) => {
+    const { queue, forgotten } = bench({ a: fine })
+    for (const id of ['old', 'other'])
+      queue.adopt(order(id, { of: id }), { ...freshJob(order(id)), state, elapsedMs: 500 })
+    await queue.add(order('new', { of: 'old' }))
+    expect(forgotten).toEqual(['old'])
+    expect((await queue.settled('new')).state).toBe('done')
+    await queue.resume('other')
+    expect((await queue.settled('other')).elapsedMs).toBeGreaterThanOrEqual(500)
+  },
+)
 
 test('notices are kept once, and progress of a unit is shown', async () => {
   const { queue, seen } = bench({

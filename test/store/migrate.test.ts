@@ -10,7 +10,7 @@ import { latestVersion, migrate, versionOf } from '../../src-main/store/migrate.
 import type { Migration } from '../../src-main/store/migrations/migration.ts'
 import { migrations } from '../../src-main/store/migrations/registry.ts'
 import { databaseName, openStore } from '../../src-main/store/open.ts'
-import { listOpenJobs } from '../../src-main/store/jobs.ts'
+import { listJobs } from '../../src-main/store/jobs.ts'
 import { readRecipe } from '../../src-main/store/recipes.ts'
 import { readProject, setMethods } from '../../src-main/store/projects.ts'
 import { latestScores, listScores, saveScore } from '../../src-main/store/scores.ts'
@@ -53,7 +53,7 @@ test('rows written as raw SQL into schema 10 are read by today’s code', () => 
     bits: 4,
     parameters: { groupSize: 64 },
   })
-  expect(listOpenJobs(db)).toEqual([
+  expect(listJobs(db, { ended: 0 })).toEqual([
     {
       id: 'job-1',
       kind: 'run',
@@ -68,6 +68,10 @@ test('rows written as raw SQL into schema 10 are read by today’s code', () => 
       fault: null,
       result: null,
     },
+  ])
+  expect(listJobs(db, { ended: 1 }).map(({ id, state }) => [id, state])).toEqual([
+    ['job-1', 'running'],
+    ['job-2', 'done'],
   ])
   expect(listVariants(db)).toEqual([
     {

@@ -27,6 +27,11 @@ test.each([
     'evaluations_by_data',
   ],
   ['open jobs', `SELECT id FROM jobs WHERE state IN ('queued', 'running', 'interrupted')`, 'jobs_by_state'],
+  [
+    'jobs that ended last',
+    `SELECT rowid FROM jobs WHERE state IN ('done', 'failed', 'cancelled') ORDER BY rowid DESC LIMIT 50`,
+    'jobs_by_state',
+  ],
   ['what a removed variant takes along', `SELECT id FROM evaluations WHERE variant = 'v'`, 'evaluations_by_variant'],
   ['its exports', `SELECT id FROM exports WHERE variant = 'v'`, 'exports_by_variant'],
   ['steps of a run', `SELECT key FROM steps WHERE run = 'r'`, 'steps_by_run'],
