@@ -1,9 +1,15 @@
 import { expect, test } from 'vitest'
-import { isUnpacked, lineOf, memoryModel, planeOf } from '../../src-main/app/front-memory.ts'
+import { isUnpacked, lineOf, memoryModel, planeOf, unpackedIn } from '../../src-main/app/front-memory.ts'
 import { frontSvg } from '../../src-main/app/front-svg.ts'
-import type { OpenProject } from '../../src-main/app/projects.ts'
+import type { OpenProject, Subject } from '../../src-main/app/projects.ts'
 import type { PlanModel } from '../../src-main/app/plan-model.ts'
+import { saveProbe } from '../../src-main/store/probes.ts'
+import { saveRecipe } from '../../src-main/store/recipes.ts'
+import { startRun } from '../../src-main/store/runs.ts'
+import { saveVariant } from '../../src-main/store/variants.ts'
+import type { Recipe } from '../../src-preload/contract/plan.ts'
 import type { Front, MeasuredPoint } from '../../src-preload/contract/results.ts'
+import { openProject, summary } from '../store/fixtures/project.ts'
 
 test('the line of memory: exact through two runs, one copy beside what one run tells, never less than the file', () => {
   expect(lineOf([])).toBeNull()
@@ -20,6 +26,13 @@ test('the line of memory: exact through two runs, one copy beside what one run t
   ])
   expect(noisy?.copies).toBe(1)
   expect(noisy!.beside + 11).toBeCloseTo(50, 12)
+  // Nor more than three times, and nothing takes less than nothing beside it.
+  const steep = lineOf([
+    { bytes: 10, peak: 20 },
+    { bytes: 12, peak: 60 },
+  ])
+  expect(steep).toEqual({ copies: 3, beside: 7 })
+  expect(lineOf([{ bytes: 10, peak: 8 }])).toEqual({ copies: 1, beside: 0 })
 })
 
 test('weights that are unpacked take their own, as files with them took; else as is usual', () => {
@@ -31,9 +44,15 @@ test('weights that are unpacked take their own, as files with them took; else as
   expect(planeOf(packed)).toEqual({ copies: 1.5, beside: 25e6, unpackedBytes: 23 })
   const found = planeOf([...packed, { bytes: 8e6, peak: 25e6 + 12e6 + 5e6 * 20, unpacked: 5e6 }])
   expect(found).toEqual({ copies: 1.5, beside: 25e6, unpackedBytes: 20 })
+  // Of several the median counts; where none stays packed, the usual bytes of an unpacked weight are taken off first.
+  const rate = (bytes: number) => ({ bytes: 8e6, peak: 25e6 + 12e6 + 5e6 * bytes, unpacked: 5e6 })
+  expect(planeOf([...packed, rate(10), rate(30), rate(21)])?.unpackedBytes).toBe(21)
+  const alone = planeOf([{ bytes: 10e6, peak: 150e6, unpacked: 5e6 }])
+  expect(alone).toEqual({ copies: 1, beside: 25e6, unpackedBytes: 23 })
   const option = (bits: number, method = 'rtn') => ({ method, bits })
   expect([2, 3, 4, 5, 8].map((bits) => isUnpacked('onnx', option(bits)))).toEqual([false, true, false, true, false])
   expect([isUnpacked('onnx', option(32, 'keep')), isUnpacked('onnx-folded', option(4)), isUnpacked('gguf', option(3))]).toEqual([false, true, false]) // prettier-ignore
+  expect([isUnpacked('onnx', option(8, 'svd')), isUnpacked('onnx', option(4, 'wanda'))]).toEqual([true, true])
 })
 
 const project = (rows: object[]): OpenProject =>
@@ -54,6 +73,45 @@ test('nothing run: weights, activations and keys and values of the window, said 
   expect(source).toMatch(/Estimated, not measured/)
   const blind = { ...model, subject: { ...subject, dataSet: null } } as unknown as PlanModel
   expect(memoryModel(project([]), blind).of(1e6, 0)).toBeNull()
+})
+
+test('two files were run: packed ones lie on their line, a weight that is unpacked takes what it took', () => {
+  const store = openProject()
+  const own = { store } as unknown as OpenProject
+  const layer = { ...summary.layers[0], name: 'conv', parameters: 1_000_000 }
+  const checkpoint = { summary: { ...summary, layers: [layer] } }
+  const place = { ...subject, row: { checkpoint: summary.fingerprint }, checkpoint }
+  const recipe = (bits: number): Recipe => ({
+    ...{ lathe: 1, seed: 0, format: 'onnx', checkpoint: { name: 'tiny', fingerprint: summary.fingerprint } },
+    layers: [{ name: 'conv', option: { id: `rtn-${bits}`, method: 'rtn', bits, parameters: {} } }],
+  })
+  const [four, three] = [4, 3].map((bits) => saveRecipe(store.write, { recipe: recipe(bits) })) as [string, string]
+  const common = { averageBits: 4, predictedLoss: null, uniform: true, format: 'onnx' }
+  for (const [id, own, bytes] of [
+    ['v4', four, 1e6],
+    ['v3', three, 9e5],
+  ] as const) {
+    const run = startRun(store.write, { recipe: own, job: null })
+    saveVariant(store.write, { ...common, id, run, recipe: own, name: id, bytes })
+  }
+  const seen = (variant: string | null, fileBytes: number, peakBytes: number): void =>
+    saveProbe(store.write, {
+      ...{ checkpoint: summary.fingerprint, data: 'd', kind: 'running:onnx', key: variant ?? 'original', version: 1 },
+      value: {
+        variant,
+        found: { fileBytes, peakBytes, openBytes: 0, sample: '', seconds: 1, low: 1, high: 1, runs: 1 },
+      },
+    })
+  seen(null, 4e6, 13e6)
+  seen('v4', 1e6, 7e6)
+  seen('v3', 9e5, 2 * 9e5 + 5e6 + 19e6)
+  expect(unpackedIn(own, place as unknown as Subject, three)).toBe(1_000_000)
+  expect(unpackedIn(own, place as unknown as Subject, four)).toBe(0)
+  const { of, source } = memoryModel(own, { subject: place, format: 'onnx', running } as unknown as PlanModel)
+  expect(of(2e6, 0)).toBeCloseTo(2 * 2e6 + 5e6, 3)
+  expect(of(2e6, 1e5)).toBeCloseTo(2 * 2e6 + 5e6 + 19 * 1e5, 3)
+  expect(source).toContain('Predicted from 3 such runs: 2.00 x the file + 5.0 MB + 19 bytes')
+  store.close()
 })
 
 test('the picture against memory: dots that were run, and no others', () => {

@@ -8,8 +8,10 @@ import {
   total,
   uniformChoice,
 } from '../../src-main/app/plan-model.ts'
+import { spacesOf } from '../../src-main/app/plan-space.ts'
 import { isUniform, planFor, solvePlan } from '../../src-main/app/solve.ts'
 import { noConstraints, type Option, plainMethods } from '../../src-preload/contract/plan.ts'
+import { uniform } from '../engine/kernels/random.ts'
 import { summary } from '../store/fixtures/project.ts'
 
 const widths = [2, 3, 4, 8, 32]
@@ -51,8 +53,12 @@ const model = (layers: PlanLayer[]): PlanModel => ({
   source: 'a test',
   ...{ baseSeconds: 0, pairs: [] },
   ...{ removed: [], removedLoss: 0, removedError: 0, shorter: [], qualities: [], recipes: [] },
-  running: { cachePerToken: 64, activations: 1_000, attentionPerToken: 0 },
+  running: { cachePerToken: 60, activations: 1_000, attentionPerToken: 4 },
 })
+const twice = calibrate(
+  [0.1, 0.2, 0.3, 0.4, 0.5, 0.6].map((predicted) => ({ predicted, measured: 2 * predicted })),
+  0.35,
+)
 const three = model([layer('a', 8_000, 10), layer('b', 8_000, 1), layer('c', 800, 100)])
 const solve = (request: Partial<Parameters<typeof solvePlan>[1]>) =>
   solvePlan(three, { budget: { bits: 4 }, uniform: false, locked: {}, ...request })
@@ -84,6 +90,10 @@ test('a plan adds up: bytes, losses and its recipe', () => {
   expect(total(three, choiceOf(three, plan.recipe)).bytes).toBe(plan.predicted.bytes)
   expect(plan.recipe.checkpoint.fingerprint).toBe(summary.fingerprint)
   expect(plan.predicted.source).toMatch(/the interval is a guess/)
+  // Where measured variants lost twice what was predicted, so does every layer.
+  const told = solvePlan({ ...three, calibration: twice }, { budget: { bits: 3.2 }, uniform: false, locked: {} })
+  expect(told.predicted.loss).toBeGreaterThan(1.5 * plan.predicted.loss)
+  expect(told.layers.reduce((sum, each) => sum + each.loss, 0)).toBeCloseTo(told.predicted.loss, 12)
 })
 
 test('locks hold, and the rest makes room for them', () => {
@@ -226,12 +236,13 @@ test('where pairs are counted, an allocator that does not know them proves nothi
   expect((await planFor(three, { ...request, allocator: 'knapsack' })).optimal).toBe(true)
 })
 
-test('the genetic search learns from measured variants, and the plan says so', async () => {
+test('the genetic search learns from measured variants, and the plan says so (seed 11)', async () => {
   const layers = Array.from({ length: 6 }, (_, i) => layer(`l${i}`, 8_000, 1 + i))
   const plain = model(layers)
   // What the sum does not know: two bits anywhere cost a tenth, three bits ten times as much.
-  const recipes = Array.from({ length: 24 }, (_, seed) => {
-    const choice = Int32Array.from(layers, (_layer, i) => (seed * 7 + i * (seed + 3)) % 4)
+  const next = uniform(11)
+  const recipes = Array.from({ length: 60 }, () => {
+    const choice = Int32Array.from(layers, () => Math.floor(4 * next()))
     const loss = layers.reduce((sum, each, i) => {
       const option = choice[i] ?? 0
       return sum + (each.loss[option] ?? 0) * (option === 0 ? 0.1 : option === 1 ? 10 : 1)
@@ -242,10 +253,45 @@ test('the genetic search learns from measured variants, and the plan says so', a
   const [taught, untaught] = [await planFor({ ...plain, recipes }, request), await planFor(plain, request)]
   expect(untaught.predicted.source).not.toContain('judged by')
   expect(taught.predicted.source).toContain('judged by')
-  expect(taught.predicted.source).toContain('24 measured variants')
+  expect(taught.predicted.source).toContain('60 measured variants')
   const threes = (plan: typeof taught) => plan.layers.filter(({ bits }) => bits === 3).length
   expect(threes(taught)).toBeLessThan(threes(untaught))
   expect(taught.optimal).toBe(false)
+  // What it foretells is nearer to what measuring would find than the sum is.
+  const chosen = choiceOf(plain, taught.recipe)
+  const truth = layers.reduce((sum, { loss }, i) => {
+    const at = chosen[i] ?? 0
+    return sum + (loss[at] ?? 0) * (at === 0 ? 0.1 : at === 1 ? 10 : 1)
+  }, 0)
+  const off = (loss: number) => Math.abs(Math.log(loss / truth))
+  expect(off(taught.predicted.loss)).toBeLessThan(0.5 * off(total(plain, chosen).loss))
+})
+
+test('measured variants reach a search as choices of what it chooses for, without what left-out blocks cost', () => {
+  const recipe = (options: Record<string, string>, loss: number) => ({
+    options: new Map(Object.entries(options)),
+    loss,
+  })
+  const recipes = [
+    recipe({ a: 'rtn-3', b: 'rtn-3', c: 'rtn-2' }, 0.5),
+    recipe({ a: 'rtn-3', b: 'rtn-4', c: 'rtn-2' }, 0.5), // a and b are to go alike
+    recipe({ a: 'rtn-8', b: 'rtn-8' }, 0.3), // c is kept
+    recipe({ a: 'rtn-2', b: 'rtn-2' }, 0.01), // less than leaving the block out alone
+  ]
+  const shorter = { ...three, recipes, removed: [1], removedLoss: 0.05 }
+  const deep = { ...three, calibration: twice, shorter: [shorter] }
+  const { spaces } = spacesOf(deep, { locked: {}, constraints: { ...noConstraints, alike: [['a', 'b']] } })
+  const { groups, configuration } = spaces[1] as (typeof spaces)[number]
+  expect(groups.map(({ ids }) => ids.length)).toEqual([5, 5])
+  const measured = configuration.problem.measured ?? []
+  expect(measured.map(({ choice }) => [...choice])).toEqual([
+    [1, 0],
+    [3, 4],
+  ])
+  // In the unit of the layers' losses, before the calibration of the network that is planned for.
+  const told = measured.map(({ loss }) => deep.calibration.predict(loss + 0.05).loss)
+  expect(told[0]).toBeCloseTo(0.5, 9)
+  expect(told[1]).toBeCloseTo(0.3, 9)
 })
 
 test('a measured variant whose options are not offered now teaches nothing', async () => {

@@ -65,6 +65,13 @@ test('the cursor never rests on a heading and never leaves the list', () => {
   )
 })
 
+test('the cursor passes a heading in the direction it came from, and turns where nothing lies beyond', () => {
+  const isHeading = (at: number): boolean => [true, false, true, false].at(at) === true
+  expect(landing(3, 2, 4, isHeading)).toBe(1)
+  expect(landing(1, 2, 4, isHeading)).toBe(3)
+  expect(landing(1, 0, 4, isHeading)).toBe(1)
+})
+
 test('shares of the loss add up to one', () => {
   const plan = solve({ bits: 4 }, {})
   const shares = planRows(plan, new Map()).map((row) => row.lossShare)

@@ -125,6 +125,7 @@ test('the predictor learns from measured recipes what the sum does not know, and
     const problem: Problem = { layers, objective: 'loss', maxBytes, seed }
     const [taught, untaught] = [await solve({ ...problem, measured: samples }), await solve(problem)]
     expect(taught.bytes).toBeLessThanOrEqual(maxBytes)
+    expect([taught.gap, taught.optimal]).toEqual([Infinity, false]) // bounds are of sums, not of what was learned
     taughtLoss += Math.log(truth(taught.choice))
     untaughtLoss += Math.log(truth(untaught.choice))
   }
@@ -145,6 +146,58 @@ test('nothing to learn, nothing learned; samples that do not fit are named', () 
   )
   expect(() => fitAccuracy({ layers }, [{ choice: [1], loss: 1 }], 1)).toThrow('Measured recipe 0')
   expect(() => fitAccuracy({ layers: [choices([[1, 1]])] }, [{ choice: [0], loss: NaN }], 1)).toThrow('loss NaN')
+})
+
+test('how far it is off is what leaving each sample out says; of the ridges that one is taken which is off least (seed 2)', () => {
+  const { layers, draw } = measuredWorld(2)
+  const samples = Array.from({ length: 24 }, draw)
+  const { error, errorBefore, means } = fitAccuracy({ layers }, samples, 2)
+  expect(means).toBe('learned')
+  const rms = (of: (sample: (typeof samples)[number], at: number) => number) =>
+    Math.sqrt(sum(samples.map((sample, at) => Math.log(sample.loss / of(sample, at)) ** 2)) / samples.length)
+  expect(errorBefore).toBeCloseTo(
+    rms(({ choice }) => totalsOf({ layers }, Int32Array.from(choice)).loss),
+    12,
+  )
+  const without = rms(({ choice }, at) => fitAccuracy({ layers }, samples.toSpliced(at, 1), 2).predict(Int32Array.from(choice))) // prettier-ignore
+  expect(error / without).toBeGreaterThan(0.85)
+  expect(error / without).toBeLessThan(1.15)
+})
+
+test('where all lose alike more than the sum, and nothing else tells them apart, one factor is learned (seeds 1 to 5)', () => {
+  let factors = 0
+  for (let seed = 1; seed <= 5; seed++) {
+    const { layers, draw } = measuredWorld(seed)
+    const normal = gaussian(seed + 7)
+    const samples = Array.from({ length: 12 }, draw).map(({ choice }) => ({ choice, loss: 10 * Math.exp(0.3 * normal()) * totalsOf({ layers }, Int32Array.from(choice)).loss })) // prettier-ignore
+    const predictor = fitAccuracy({ layers }, samples, seed)
+    if (predictor.means !== 'factor') continue
+    factors++
+    const logs = samples.map(({ choice, loss }) => Math.log(loss / totalsOf({ layers }, Int32Array.from(choice)).loss))
+    const others = (at: number) => sum(logs.toSpliced(at, 1)) / (logs.length - 1)
+    const error = Math.sqrt(sum(logs.map((log, at) => (log - others(at)) ** 2)) / logs.length)
+    expect(predictor.error, `seed ${seed}`).toBeCloseTo(error, 12)
+    const choice = Int32Array.from(draw().choice)
+    expect(predictor.predict(choice)).toBeCloseTo(Math.exp(sum(logs) / 12) * totalsOf({ layers }, choice).loss, 9)
+  }
+  expect(factors).toBeGreaterThan(0)
+})
+
+test('three samples teach nothing, and a loss of nothing is no infinite lesson', () => {
+  const { layers, draw } = measuredWorld(3)
+  const samples = Array.from({ length: 12 }, draw)
+  expect(fitAccuracy({ layers }, samples.slice(0, 3), 1).means).toBe('model')
+  const zero = fitAccuracy({ layers }, [...samples, { ...draw(), loss: 0 }], 1)
+  expect(Number.isFinite(zero.error)).toBe(true)
+  expect(Number.isFinite(zero.predict(Int32Array.from(draw().choice)))).toBe(true)
+})
+
+test('what a layer loses counts where all options are of one size (seed 6)', () => {
+  const { layers: drawn, draw } = measuredWorld(6)
+  const layers = drawn.map((layer) => ({ ...layer, bytes: layer.bytes.map(() => 8) }))
+  const samples = Array.from({ length: 60 }, draw)
+  const { error, errorBefore } = fitAccuracy({ layers }, samples, 6)
+  expect(error).toBeLessThan(0.6 * errorBefore)
 })
 
 test('a choice outside the limits is repaired into them, its totals kept along (seed 4)', () => {

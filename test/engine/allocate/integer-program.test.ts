@@ -5,6 +5,7 @@ import type { Problem } from '../../../src-main/engine/allocate/define.ts'
 import { enumerate } from '../../../src-main/engine/allocate/enumerate.ref.ts'
 import { type Program, solveProgram } from '../../../src-main/engine/allocate/highs.ts'
 import { integerProgram } from '../../../src-main/engine/allocate/integer-program.ts'
+import { buildProgram } from '../../../src-main/engine/allocate/program.ts'
 import { prepareKnapsack } from '../../../src-main/engine/allocate/knapsack.ts'
 import { totalsOf, within } from '../../../src-main/engine/allocate/limits.ts'
 import { uniform } from '../kernels/random.ts'
@@ -52,6 +53,15 @@ test.each([
     expect(answer.gap).toBeLessThanOrEqual(1e-4 * scale)
   }
   expect(Math.min(solved, refused)).toBeGreaterThan(3)
+})
+
+test('a choice that keeps to a limit within the tolerance of the solver alone is no answer', async () => {
+  // The smallest pair loses 1 + 5e-10: within 1e-6 of the scaled limit, and above it.
+  const layers = [choices([[1, 0.5, 0.1], [5, 0.1, 0.1]]), choices([[1, 0.5 + 5e-10, 0.1], [4, 0.2, 0.1]])] // prettier-ignore
+  const limits = { maxLoss: 1, maxSeconds: 0.25 }
+  const { values } = await solveProgram(buildProgram({ layers, pairs: [], minimise: 'bytes', limits: { loss: 1 } }, {}, 1).program, { seconds: 5, gap: 0, seed: 1 }) // prettier-ignore
+  expect([...(values ?? [])]).toEqual([1, 0, 1, 0]) // so the solver takes it
+  expect(await solve({ layers, objective: 'bytes', ...limits })).toMatchObject({ bytes: 5, loss: 0.7 })
 })
 
 test('within 0.1 % of the exact knapsack where both apply, both objectives (seed 8)', async () => {
