@@ -70,7 +70,8 @@ export function formatScientific(value: number | null | undefined): string {
   if (value === 0) return '0'
   const size = Math.abs(value)
   if (size >= 1e-3 && size < 1e5) {
-    const decimals = Math.max(0, Math.min(5, 2 - Math.floor(Math.log10(size))))
+    const rounded = Number(size.toPrecision(3)) // 0.009999 is 0.0100: it is the rounded number that is counted
+    const decimals = Math.max(0, Math.min(5, 2 - Math.floor(Math.log10(rounded))))
     return fixed(value, decimals)
   }
   const [mantissa = '', exponent = ''] = value.toExponential(1).split('e')

@@ -29,6 +29,8 @@ test.each([
   [448.2, '448'],
   [1_234_567, '1.2×10⁶'],
   [undefined, '–'],
+  [0.0099999, '0.0100'],
+  [9.9996, '10.0'],
   [Infinity, '–'],
 ])('%s is written %s', (value, text) => expect(f.formatScientific(value)).toBe(text))
 
