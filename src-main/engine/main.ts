@@ -1,8 +1,8 @@
 // The engine process: started by src-main/jobs with child_process.fork, one task at a time, messages over the fork's own
 // channel. Standard output is never protocol. It ends by itself when the process that started it is gone.
-import { Worker } from 'node:worker_threads'
 import { toFault } from '../../src-preload/contract/fault.ts'
 import { chatArgument } from './data/text/chat.ts'
+import { endWithParent } from './runtime/parent.ts'
 import { runningArgument } from './runtime/running.ts'
 import type { FromEngine, TaskContext, TaskName, TaskProgress, Tasks, ToEngine } from './protocol.ts'
 import { tasks } from './tasks/registry.ts'
@@ -51,16 +51,6 @@ const failCurrent = (error: unknown): void => {
   else process.exit(1)
 }
 
-// A task may hold this thread for minutes (a session runs synchronously), so 'disconnect' alone would come too late.
-const watchParent = `
-  const parent = process.ppid
-  const gone = () => {
-    if (process.ppid !== parent) return true
-    try { process.kill(parent, 0); return false } catch (error) { return error.code === 'ESRCH' }
-  }
-  setInterval(() => { if (gone()) process.kill(process.pid, 'SIGKILL') }, 500)
-`
-
 if (process.argv[2] === chatArgument) {
   await import('./data/text/chat-child.ts')
 } else if (process.argv[2] === runningArgument) {
@@ -76,6 +66,7 @@ if (process.argv[2] === chatArgument) {
     if (message?.type !== 'task') return
     tail = tail.then(() => perform(message.id, message.name, message.args as never))
   })
-  new Worker(watchParent, { eval: true, stdout: false }).unref()
+  // 'disconnect' alone would come too late: a task may hold this thread for minutes.
+  void endWithParent(process.ppid)
   send({ type: 'ready', pid: process.pid })
 }

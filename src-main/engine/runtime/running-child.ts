@@ -4,6 +4,7 @@ import { toFault } from '../../../src-preload/contract/fault.ts'
 import { encodeModel } from '../checkpoint/onnx/encode.ts'
 import { runtime, type Tensor } from './ort.ts'
 import { speedGraph } from './probe.ts'
+import { endWithParent } from './parent.ts'
 import { peakMeter } from './resident.ts'
 import type { Order, Running } from './running.ts'
 import { settings } from './session.ts'
@@ -18,6 +19,7 @@ const tensorsOf = (feeds: Order['sample']): Record<string, Tensor> =>
   )
 
 async function running(order: Order): Promise<Running> {
+  await endWithParent(order.parent)
   const { InferenceSession } = runtime()
   const options = settings('cpu', order.threads)
   // The runtime's own code and threads are there before counting begins, and what reading the order left is gone.

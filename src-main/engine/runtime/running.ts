@@ -15,6 +15,7 @@ export interface Running {
 type Feeds = Readonly<Record<string, TensorValue>>
 
 export interface Order {
+  parent: number // process that waits for the answer; the run ends with it
   path: string
   threads: number
   sample: { name: string; dtype: TensorValue['dtype']; dims: number[]; base64: string }[]
@@ -45,9 +46,9 @@ const packed = (feeds: Feeds): Order['sample'] =>
 export async function runFile(
   path: string,
   { sample, timed }: { sample: Feeds; timed: Feeds },
-  how: Omit<Order, 'path' | 'sample' | 'timed'>,
+  how: Omit<Order, 'parent' | 'path' | 'sample' | 'timed'>,
 ): Promise<Running> {
-  const order: Order = { ...how, path, sample: packed(sample), timed: packed(timed) }
+  const order: Order = { ...how, parent: process.pid, path, sample: packed(sample), timed: packed(timed) }
   const broken = (end: string): Fault =>
     new Fault('device', `${path} could not be run in a process of its own: ${end}.`, { data: { file: path } })
   const started = spawn(process.execPath, ['--expose-gc', ...childArguments()], {
