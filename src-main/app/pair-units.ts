@@ -2,6 +2,7 @@
 // block, and neighbours that the Q-VLM score (SYSTEMS.md S7) found to depend on one another, where it was measured.
 import { z } from 'zod'
 import { isWeighted, type Option } from '../../src-preload/contract/plan.ts'
+import { dependencyBlocks } from '../engine/score/search-blocks.ts'
 import type { Unit } from '../jobs/work.ts'
 import { readProbes, saveProbe } from '../store/probes.ts'
 import { transaction } from '../store/query.ts'
@@ -57,12 +58,8 @@ function groupsOf(project: OpenProject, { subject, layers }: Measurement): Group
   const score = listScores(project.store.read, { checkpoint: subject.row.checkpoint, data: subject.data }).findLast(
     ({ method }) => method === 'qvlm',
   )
-  const searched = Map.groupBy(
-    (score?.values ?? []).filter(({ key }) => wanted.has(key)),
-    ({ parts }) => parts?.['search block'] ?? -1,
-  )
-  const across = [...searched].flatMap(([at, values]): Group[] => {
-    const names = at < 0 ? [] : values.map(({ key }) => key)
+  const across = (score ? dependencyBlocks(score) : []).flatMap((searched, at): Group[] => {
+    const names = searched.filter((name) => wanted.has(name))
     const pairs = pairUp(names).filter(({ a, b }) => blockOf.get(a) !== blockOf.get(b))
     const block = Math.min(...names.map((name) => blockOf.get(name) ?? -1))
     return pairs.length === 0 ? [] : [{ block, title: `pairs of dependent layers ${at + 1}`, pairs }]

@@ -12,16 +12,6 @@ const pairwise = (l: number[]) => l.reduce((sum, v, i) => (i % 2 ? sum : sum + (
 export const encodeReference = (x: Float32Array, scale: number, grid: Grid) =>
   Uint8Array.from(x, (value) => offset(f(value * f(1 / scale)), grid) + grid.zero)
 
-/** sum h (x - scale * u)^2 in 4 float64 lanes. */
-export function errorReference(x: Float32Array, h: Float32Array, scale: number, grid: Grid): number {
-  const lanes = [0, 0, 0, 0]
-  x.forEach((value, i) => {
-    const error = f(value - f(scale * offset(f(value * f(1 / scale)), grid)))
-    lanes[i % 4] = (lanes[i % 4] ?? 0) + (h[i] ?? 0) * (error * error)
-  })
-  return pairwise(lanes)
-}
-
 /** sum h v u, sum h u^2 and sum h (v - u)^2, v = x * inverse, in 4 float32 lanes over 256 elements, float64 beyond. */
 export function lanesReference(x: Float32Array, h: Float32Array, inverse: number, grid: Grid) {
   const result = { xu: 0, uu: 0, dd: 0 }
@@ -38,24 +28,6 @@ export function lanesReference(x: Float32Array, h: Float32Array, inverse: number
     result.xu += pairwise([...xu])
     result.uu += pairwise([...uu])
     result.dd += pairwise([...dd])
-  }
-  return result
-}
-
-/** sum h (x * inverse) u and sum h u^2 in 8 float32 lanes over 256 elements, float64 beyond. */
-export function sumsReference(x: Float32Array, h: Float32Array, inverse: number, grid: Grid) {
-  const result = { xu: 0, uu: 0 }
-  for (let begin = 0; begin < x.length; begin += 256) {
-    const [xu, uu] = [new Float32Array(8), new Float32Array(8)]
-    x.subarray(begin, begin + 256).forEach((weight, i) => {
-      const value = f(weight * inverse)
-      const weighted = f((h[begin + i] ?? 0) * offset(value, grid))
-      xu[i % 8] = (xu[i % 8] ?? 0) + f(weighted * value)
-      uu[i % 8] = (uu[i % 8] ?? 0) + f(weighted * offset(value, grid))
-    })
-    const fold = (l: Float32Array) => pairwise([0, 1, 2, 3].map((i) => f((l[i] ?? 0) + (l[i + 4] ?? 0))))
-    result.xu += fold(xu)
-    result.uu += fold(uu)
   }
   return result
 }

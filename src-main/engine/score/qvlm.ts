@@ -8,7 +8,7 @@
 // largest entropy, depth 3, levels between the extremes seen.
 // Cost: one forward pass; a histogram over a seeded sample of `vectors` vectors for each step.
 import { z } from 'zod'
-import type { ScoreMap, ScoreResult, ScoreValue } from '../../../src-preload/contract/methods.ts'
+import type { ScoreMap, ScoreValue } from '../../../src-preload/contract/methods.ts'
 import { findSites } from '../activate/sites.ts'
 import type { Network } from '../checkpoint/network.ts'
 import { defineScore } from './define.ts'
@@ -66,15 +66,6 @@ export function joinSteps(entropies: readonly number[], threshold: number, depth
     length = joins ? length + 1 : 1
     return block
   })
-}
-
-/** Names of the layers of each search block of two layers or more, in order; layers that read the same activation are always
- *  in one. Of results of other scores: none. Pure: the planner adds pairwise terms between the layers of one block. */
-export function dependencyBlocks({ method, values }: ScoreResult): string[][] {
-  if (method !== qvlm.id) return []
-  const blocks = Map.groupBy(values, ({ parts }) => parts?.['search block'] ?? -1)
-  blocks.delete(-1)
-  return [...blocks.values()].map((own) => own.map(({ key }) => key)).filter((own) => own.length > 1)
 }
 
 export const qvlm = defineScore({

@@ -6,7 +6,6 @@ import { collect } from '../../../src-main/engine/probe/collect.ts'
 import { hiddenStates, PairedSample } from '../../../src-main/engine/score/hidden.ts'
 import {
   bandwidthOf,
-  binnedEntropy,
   diffusionEntropy,
   diffusionInformation,
 } from '../../../src-main/engine/score/information/diffusion.ts'
@@ -15,6 +14,31 @@ import type { Cloud } from '../../../src-main/engine/score/information/geometry.
 import { dse } from '../../../src-main/engine/score/information/dse.ts'
 import { measure, samples } from './models.ts'
 import { quiet, residualNetwork } from './network.ts'
+
+/** Shannon entropy in bits of points whose coordinates are cut into `bins` each between their extremes: what DSE is compared
+ *  with (Liao et al., "classic Shannon entropy"; Tishby and Zaslavsky 2015). At most log2 n. */
+function binnedEntropy({ data, width }: Cloud, bins: number): number {
+  const n = width === 0 ? 0 : data.length / width
+  const low = new Float64Array(width).fill(Infinity)
+  const high = new Float64Array(width).fill(-Infinity)
+  for (let i = 0; i < data.length; i++) {
+    low[i % width] = Math.min(low[i % width] as number, data[i] as number)
+    high[i % width] = Math.max(high[i % width] as number, data[i] as number)
+  }
+  const counts = new Map<string, number>()
+  for (let r = 0; r < n; r++) {
+    let code = ''
+    for (let c = 0; c < width; c++) {
+      const range = (high[c] as number) - (low[c] as number)
+      const place = range > 0 ? ((data[r * width + c] as number) - (low[c] as number)) / range : 0
+      code += String.fromCharCode(Math.min(bins - 1, Math.floor(place * bins)))
+    }
+    counts.set(code, (counts.get(code) ?? 0) + 1)
+  }
+  let entropy = 0
+  for (const count of counts.values()) entropy -= (count / n) * Math.log2(count / n)
+  return Math.max(0, entropy)
+}
 
 const cloudOf = (points: readonly number[][]): Cloud => ({
   data: Float32Array.from(points.flat()),

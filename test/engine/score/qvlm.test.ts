@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { dependencyBlocks, joinSteps, levelEntropy, qvlm } from '../../../src-main/engine/score/qvlm.ts'
+import { joinSteps, levelEntropy, qvlm } from '../../../src-main/engine/score/qvlm.ts'
+import { dependencyBlocks } from '../../../src-main/engine/score/search-blocks.ts'
 import { measure, openModel, samples } from './models.ts'
 
 test('worked out by hand: four levels, shares 1/2, 1/4, 0, 1/4', () => {

@@ -17,8 +17,6 @@ export interface Wanted {
 }
 
 type Progress = (fraction: number, step: string) => void
-const bytesOf = (values: Float32Array): Uint8Array =>
-  new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 
 /** Compares every tensor bit by bit; gives what was checked, in words. Fault 'verification' on any difference. */
 export function verifyTensors(found: TensorSource, place: string, wanted: Wanted, progress: Progress): string[] {
@@ -94,8 +92,6 @@ export function turnedWeight(matrix: CompressedMatrix): Float32Array {
   for (let r = 0, at = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c * rows + r] = dense[at++] as number
   return out
 }
-
-export const weightBytes = bytesOf
 
 export const differs = (file: string, tensor: string, what: string): Fault =>
   new Fault(
