@@ -83,7 +83,7 @@ function refusal(candidates: readonly Candidate[], limits: Limits, words: string
   ]
   const others = parts.length > 1 ? 'with the other limits kept, ' : ''
   return new Fault('infeasible', `No single width keeps to ${words}; ${others}${parts.join(', ')}.`, {
-    hint: `${hint?.replace(/, or unlock layers\.$/, '')}, unlock layers, or let layers differ.`,
+    hint: `${hint?.replace(/, or take constraints away\.$/, '')}, take constraints away, or let layers differ.`,
     data: { ...data, uniform: true },
   })
 }

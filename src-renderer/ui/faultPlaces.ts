@@ -38,6 +38,7 @@ function nearestWords(nearest: object): string {
 /** Where a fault happened, as rows to show: the known places first, then whatever else it carries. */
 export function faultPlaces(fault: FaultShape): { title: string; text: string }[] {
   const data = fault.data ?? {}
+  const said = `${fault.message} ${fault.hint ?? ''}`
   const keys = [...Object.keys(titles), ...Object.keys(data).filter((key) => !(key in titles))]
   return keys.flatMap((key) => {
     const value = data[key]
@@ -46,6 +47,7 @@ export function faultPlaces(fault: FaultShape): { title: string; text: string }[
       const text = nearestWords(value)
       return text === '' ? [] : [{ title: 'Nearest', text }]
     }
+    if (fault.code === 'infeasible' && typeof value === 'string' && said.includes(value)) return []
     return [{ title: titles[key] ?? key, text: typeof value === 'object' ? JSON.stringify(value) : String(value) }]
   })
 }

@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest'
 import { bitsAtBytes, bytesAtBits, createFollower, predict } from '../../src-renderer/features/plan/follow.ts'
 import type { Follow } from '../../src-preload/contract/follow.ts'
-import { constraintLines, withAlike, withBlockKept, withFloor } from '../../src-renderer/features/plan/constraints.ts'
+import {
+  constraintLines,
+  withAlike,
+  withBlockKept,
+  withBounds,
+  withFloor,
+} from '../../src-renderer/features/plan/constraints.ts'
 import { leverRows, usualUse, withLever } from '../../src-renderer/features/plan/levers.ts'
 import { budgetIn, modeChoices, modeOf } from '../../src-renderer/features/plan/budgetModes.ts'
 import { noConstraints, plainMethods } from '../../src-preload/contract/plan.ts'
@@ -90,6 +96,12 @@ test('constraints are added, told in words, and taken away one by one', () => {
     'Predicted KL divergence at most 0.0500 nats',
   ])
   for (const line of lines) expect(constraintLines(line.without).length).toBe(3)
+  const many = withBounds(withFloor(noConstraints, 'd', 6), 'floors', ['a', 'b', 'c'], 4)
+  expect(constraintLines(many).map(({ words }) => words)).toEqual([
+    'd has at least 6 bits',
+    'a, b and 1 more have at least 4 bits',
+  ])
+  expect(constraintLines(many)[1]?.without.floors).toEqual({ d: 6 })
   expect(withAlike(alike, ['c', 'd']).alike).toEqual([
     ['a', 'b'],
     ['c', 'd'],

@@ -101,4 +101,10 @@ test('the plans nearest to an impossible one are words, not a dump', () => {
       text: '215.8 kB, predicted loss 0.0500 nats; or 159.9 kB, predicted loss 0.318 nats, 2 ms a sample',
     },
   ])
+  const said = {
+    code: 'infeasible' as const,
+    message: 'No plan fits a loss of 1.',
+    hint: 'Allow at least a loss of 2.',
+  }
+  expect(faultPlaces({ ...said, data: { expected: 'at least a loss of 2', found: 'a loss of 1' } })).toEqual([])
 })

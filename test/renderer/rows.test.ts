@@ -10,7 +10,7 @@ import {
   planRows,
   uniformLossAt,
 } from '../../src-renderer/features/plan/planRows.ts'
-import { unitCells } from '../../src-renderer/features/run/jobView.ts'
+import { progressCells } from '../../src-renderer/features/run/jobView.ts'
 import { landing } from '../../src-renderer/ui/rowCursor.ts'
 import { layers, options, solve } from './helpers/network.ts'
 
@@ -111,12 +111,12 @@ test('uniform loss between two widths lies between theirs, on a straight line of
   expect(uniformLossAt(points, 301)).toBeNull()
 })
 
-test('the strip of units fills from the left and is never longer than it can be drawn', () => {
-  expect(unitCells({ unitsDone: 2, unitsTotal: 4, progress: 0.5 })).toEqual([1, 1, 0, 0])
-  const many = unitCells({ unitsDone: 500, unitsTotal: 1000, progress: 0.5 })
+test('the strip of units fills with the progress, not with the count of quick units', () => {
+  expect(progressCells({ unitsTotal: 4, progress: 0.625 })).toEqual([1, 1, 0.5, 0])
+  const many = progressCells({ unitsTotal: 1000, progress: 0.5 })
   expect(many.length).toBe(160)
   expect(many.filter((share) => share === 1).length).toBe(80)
-  expect(unitCells({ unitsDone: 0, unitsTotal: 0, progress: 0 })).toEqual([])
+  expect(progressCells({ unitsTotal: 0, progress: 0 })).toEqual([])
 })
 
 test('paths of both kinds are walked and joined', () => {

@@ -110,7 +110,7 @@ export function infeasible(limits: Limits, nearest: Partial<Record<Bound, Totals
       ? `No plan fits ${asked.join('')}: the least possible is ${possible.join('')}.`
       : `No plan keeps to ${joined(asked, 'and')} at once: with the other limits kept, the least possible is ${joined(possible, 'or')}.`,
     {
-      hint: `Allow at least ${joined(possible, 'or')}, or unlock layers.`,
+      hint: `Allow at least ${joined(possible, 'or')}, unlock layers, or take constraints away.`,
       data: {
         expected: `at least ${joined(possible, 'or')}`,
         found: joined(asked, 'and'),

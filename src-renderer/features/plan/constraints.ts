@@ -63,24 +63,33 @@ export interface ConstraintLine {
   without: Constraints
 }
 
+const several = ([first = '', second, ...rest]: readonly string[]): string =>
+  second === undefined ? first : `${first}, ${second}${rest.length > 0 ? ` and ${rest.length} more` : ''}`
+
+/** One line for all layers with the same bound: they were set together, and go together. */
+function boundLines(now: Constraints, kind: 'floors' | 'ceilings'): ConstraintLine[] {
+  const byBits = Map.groupBy(Object.entries(now[kind]), ([, bits]) => bits)
+  return [...byBits].map(([bits, layers]) => {
+    const names = layers.map(([name]) => name)
+    const left = Object.entries(now[kind]).filter(([, other]) => other !== bits)
+    const words = `${names.length === 1 ? 'has' : 'have'} at ${kind === 'floors' ? 'least' : 'most'} ${formatBits(bits)} bits`
+    return {
+      ...{ key: `${kind} ${bits}`, words: `${several(names)} ${words}` },
+      without: { ...now, [kind]: Object.fromEntries(left) },
+    }
+  })
+}
+
 /** One line for each, and what is left without it. */
 export function constraintLines(now: Constraints): ConstraintLine[] {
   const alike = now.alike.map((group, i): ConstraintLine => {
-    const [first = '', second = ''] = group
-    const rest = group.length > 2 ? ` and ${group.length - 2} more` : ''
     const left = { ...now, alike: now.alike.filter((_, at) => at !== i) }
-    return { key: `alike ${first}`, words: `${first}, ${second}${rest} get the same option`, without: left }
+    return { key: `alike ${group[0] ?? ''}`, words: `${several(group)} get the same option`, without: left }
   })
   return [
     ...alike,
-    ...Object.entries(now.floors).map(([layer, bits]) => ({
-      ...{ key: `floor ${layer}`, words: `${layer} has at least ${formatBits(bits)} bits` },
-      without: withFloor(now, layer, null),
-    })),
-    ...Object.entries(now.ceilings).map(([layer, bits]) => ({
-      ...{ key: `ceiling ${layer}`, words: `${layer} has at most ${formatBits(bits)} bits` },
-      without: withCeiling(now, layer, null),
-    })),
+    ...boundLines(now, 'floors'),
+    ...boundLines(now, 'ceilings'),
     ...(now.only === null
       ? []
       : [{ key: 'only', words: `Draws on ${now.only.join(' and ')} alone`, without: { ...now, only: null } }]),

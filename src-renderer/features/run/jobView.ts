@@ -43,18 +43,18 @@ export const resultStep: Record<JobKind, { title: string; step: Step }> = {
   shootout: { title: 'See the results', step: 'shootout' },
   floor: { title: 'See what it found', step: 'compare' },
 }
-export const canResume = (job: Job): boolean =>
-  job.state === 'failed' || job.state === 'cancelled' || job.state === 'interrupted'
+/** What going on with it is called; null where there is nothing to go on with. */
+export const resumeTitle = ({ state }: Pick<Job, 'state'>): string | null =>
+  state === 'failed' ? 'Try again' : state === 'cancelled' || state === 'interrupted' ? 'Resume' : null
 
 const mostCells = 160
 /** Under so few units a plain bar says more, because it also moves within a unit. */
 export const fewestCells = 12
 
-/** Share done of each cell of the strip: one cell a unit, or several units a cell where there are many. */
-export function unitCells(job: Pick<Job, 'unitsDone' | 'unitsTotal' | 'progress'>): number[] {
-  const { unitsDone, unitsTotal } = job
+/** Share done of each cell of the strip: as many cells as units, or fewer where there are many. They fill with the progress,
+ *  which knows how long a unit takes: 33 quick steps of 37 are not most of a job whose evaluation is still to come. */
+export function progressCells({ unitsTotal, progress }: Pick<Job, 'unitsTotal' | 'progress'>): number[] {
   if (unitsTotal <= 0) return []
   const cells = Math.min(mostCells, unitsTotal)
-  const perCell = unitsTotal / cells
-  return Array.from({ length: cells }, (_, i) => Math.min(1, Math.max(0, (unitsDone - i * perCell) / perCell)))
+  return Array.from({ length: cells }, (_, i) => Math.min(1, Math.max(0, progress * cells - i)))
 }
