@@ -1,7 +1,7 @@
 import { existsSync, opendirSync, type Stats, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { basename, dirname, extname, join, resolve } from 'node:path'
-import type { Result } from '../../src-preload/contract/channels.ts'
+import { dirname, join, resolve } from 'node:path'
+import type { ParsedArguments, Result } from '../../src-preload/contract/channels.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import type { Handlers } from '../../src-preload/contract/server.ts'
 import { databaseName } from '../store/open.ts'
@@ -12,18 +12,27 @@ type Listing = Result<'files.list'>
 /** A folder may hold a million files; a chooser shows no more than this many. */
 export const maximumEntries = 2_000
 
-const checkpointFiles = ['.onnx', '.safetensors', '.gguf', '.pt', '.pth', '.bin', '.ckpt', '.th']
-const dataFiles = ['.yaml', '.yml', '.txt', '.npy', '.dat', '.imatrix']
-const openableFiles = new Set([...checkpointFiles, ...dataFiles])
-const tellingFiles = ['config.json', 'model.safetensors', 'model.onnx', 'pytorch_model.bin', 'data.yaml', databaseName]
+type Purpose = NonNullable<ParsedArguments<'files.list'>['purpose']>
+/** By what is to be chosen: endings of files, and names that tell what a folder holds. */
+const signs: Record<Purpose, { endings: string[]; inside: string[] }> = {
+  checkpoint: {
+    endings: ['.onnx', '.safetensors', '.gguf', '.pt', '.pth', '.bin', '.ckpt', '.th'],
+    inside: ['config.json', 'model.safetensors', 'model.onnx', 'pytorch_model.bin'],
+  },
+  data: { endings: ['.yaml', '.yml', '.txt', '.npy', '.dat', '.imatrix', '.gguf'], inside: ['data.yaml'] },
+  project: { endings: [databaseName], inside: [databaseName] },
+  export: { endings: [], inside: [] },
+}
 
-const looksOpenable = (path: string, isFolder: boolean): boolean =>
-  isFolder
-    ? tellingFiles.some((name) => existsSync(join(path, name)))
-    : openableFiles.has(extname(path).toLowerCase()) || basename(path) === databaseName
+const looksOpenable = (path: string, isFolder: boolean, purpose: Purpose | undefined): boolean =>
+  (purpose ? [signs[purpose]] : Object.values(signs)).some(({ endings, inside }) =>
+    isFolder
+      ? inside.some((name) => existsSync(join(path, name)))
+      : endings.some((ending) => path.toLowerCase().endsWith(ending)),
+  )
 
 /** Only regular files and folders, links followed once; dot files, pipes and devices are left out. */
-function listFolder(folder: string): Listing {
+function listFolder(folder: string, purpose?: Purpose): Listing {
   const entries: Listing['entries'] = []
   let truncated = false
   let directory
@@ -47,7 +56,7 @@ function listFolder(folder: string): Listing {
         path,
         kind: stat.isDirectory() ? 'folder' : 'file',
         bytes: stat.isDirectory() ? 0 : stat.size,
-        openable: looksOpenable(path, stat.isDirectory()),
+        openable: looksOpenable(path, stat.isDirectory(), purpose),
       })
     }
   } finally {
@@ -82,7 +91,7 @@ const unreadable = (folder: string, error: unknown): Fault => {
 }
 
 export const filesHandlers = (context: AppContext): Pick<Handlers, 'files.list' | 'files.pick' | 'files.reveal'> => ({
-  'files.list': ({ folder }) => listFolder(resolve(folder ?? homedir())),
+  'files.list': ({ folder, purpose }) => listFolder(resolve(folder ?? homedir()), purpose),
   'files.pick': async ({ purpose }) =>
     context.dialogs ? { supported: true, path: await context.dialogs.pick(purpose) } : { supported: false, path: null },
   'files.reveal': async ({ path }) => {

@@ -36,6 +36,7 @@ import { shootoutSchema } from './shootout.ts'
 const project = z.string().min(1) // folder of an open project
 const path = z.string().min(1).max(4096)
 const nothing = z.object({})
+const purpose = z.enum(['checkpoint', 'data', 'project', 'export']) // of a choice of file or folder
 const parameters = z.record(z.string().max(200), z.json()).default({}) // of a method, checked with its own schema
 const jobStarted = z.object({ job: z.string() })
 
@@ -50,9 +51,10 @@ export const channels = {
   'machine.rates': channel(z.object({ measure: z.boolean().default(false) }), ratesSchema.nullable()),
   'method.list': channel(nothing, z.array(methodSummarySchema)),
 
-  /** Server-side folder listing for a file chooser; null path = the user's home. */
+  /** Server-side folder listing for a file chooser; null path = the user's home. `openable`: looks like what is to be chosen,
+   *  or without a purpose like anything that Lathe opens. */
   'files.list': channel(
-    z.object({ folder: path.nullable() }),
+    z.object({ folder: path.nullable(), purpose: purpose.optional() }),
     z.object({
       folder: z.string(),
       parent: z.string().nullable(),
@@ -69,10 +71,7 @@ export const channels = {
     }),
   ),
   /** Native dialog where the door has one; null when cancelled. `supported: false` means: use files.list. */
-  'files.pick': channel(
-    z.object({ purpose: z.enum(['checkpoint', 'data', 'project', 'export']) }),
-    z.object({ supported: z.boolean(), path: z.string().nullable() }),
-  ),
+  'files.pick': channel(z.object({ purpose }), z.object({ supported: z.boolean(), path: z.string().nullable() })),
   'files.reveal': channel(z.object({ path }), z.object({ supported: z.boolean() })),
 
   'checkpoint.inspect': channel(z.object({ path }), checkpointSummarySchema),

@@ -32,6 +32,21 @@ test('folders first, in natural order, with what can be opened marked', async ()
   ])
 })
 
+test('what is marked is what is to be chosen', async () => {
+  const folder = fresh()
+  for (const name of ['net', 'images', 'project']) mkdirSync(join(folder, name))
+  const inside = ['net/config.json', 'images/data.yaml', 'project/lathe.sqlite']
+  for (const name of [...inside, 'net.onnx', 'images.npy', 'rows.gguf']) writeFileSync(join(folder, name), 'x')
+  const marked = async (purpose: 'checkpoint' | 'data' | 'project' | 'export') => {
+    const { entries } = await client.call('files.list', { folder, purpose })
+    return entries.filter(({ openable }) => openable).map(({ name }) => name)
+  }
+  expect(await marked('checkpoint')).toEqual(['net', 'net.onnx', 'rows.gguf'])
+  expect(await marked('data')).toEqual(['images', 'images.npy', 'rows.gguf']) // an imatrix may be a GGUF file
+  expect(await marked('project')).toEqual(['project'])
+  expect(await marked('export')).toEqual([])
+})
+
 test('links are followed once; loops, broken links and pipes are left out', async () => {
   const folder = fresh()
   mkdirSync(join(folder, 'real'))

@@ -1,5 +1,7 @@
+import { mount } from '@vue/test-utils'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { h, ref } from 'vue'
 import { crumbs, join } from '../../src-renderer/features/files/crumbs.ts'
 import { exportName } from '../../src-renderer/features/export/exportName.ts'
 import { filterRows, groupByBlock, layerRows } from '../../src-renderer/features/inspect/layerRows.ts'
@@ -11,6 +13,7 @@ import {
   uniformLossAt,
 } from '../../src-renderer/features/plan/planRows.ts'
 import { progressCells } from '../../src-renderer/features/run/jobView.ts'
+import UiGroupHead from '../../src-renderer/ui/UiGroupHead.vue'
 import { landing } from '../../src-renderer/ui/rowCursor.ts'
 import { layers, options, solve } from './helpers/network.ts'
 
@@ -139,4 +142,27 @@ test('layers of a plan stand in the order of the list, whatever order it has and
   expect(inListOrder(['a', 'b', 'c'], [a, c])).toEqual([a, null, c])
   expect(inListOrder(['a', 'b', 'c'], [c, a])).toEqual([a, null, c])
   expect(inListOrder(['a', 'c'], [a, b, c])).toEqual([a, c])
+})
+
+test('a heading of rows is reached by Tab; left closes, right opens, and neither goes on to the rows', async () => {
+  const passedOn = vi.fn()
+  const open = ref(true)
+  const list = mount(() =>
+    h('div', { onKeydown: passedOn }, [
+      h(UiGroupHead, { title: 'Block 3', open: open.value, onToggle: () => (open.value = !open.value) }, () => '2 MB'),
+    ]),
+  )
+  const heading = list.find('button')
+  expect([heading.text(), heading.attributes('tabindex')]).toEqual(['Block 32 MB', undefined])
+  const after = async (key: string) => {
+    await heading.trigger('keydown', { key })
+    return heading.attributes('aria-expanded')
+  }
+  expect(await after('ArrowRight')).toBe('true')
+  expect(await after('ArrowLeft')).toBe('false')
+  expect(await after('ArrowLeft')).toBe('false')
+  expect(await after('ArrowRight')).toBe('true')
+  expect(passedOn).not.toHaveBeenCalled()
+  await after('ArrowDown')
+  expect(passedOn).toHaveBeenCalledOnce()
 })

@@ -7,7 +7,7 @@ import { useProject } from '../../src-renderer/stores/project.ts'
 import { useToasts } from '../../src-renderer/stores/toasts.ts'
 import { createDouble } from './helpers/double.ts'
 import { openWindow, type Window } from './helpers/mount.ts'
-import { options } from './helpers/network.ts'
+import { devices, options } from './helpers/network.ts'
 
 vi.mock('vue-echarts', () => ({ default: defineComponent({ name: 'VChart', setup: () => () => h('canvas') }) }))
 
@@ -82,4 +82,25 @@ test('without any front the fault stands where it would be, and what was said be
   await here.press('6')
   expect(alerts()).toHaveLength(1)
   expect(here.text()).not.toContain('Reading the front')
+})
+
+test('the picker tells a speed that was measured after its list was drawn, and does not ask twice', async () => {
+  const slow = createDouble()
+  const list = vi.fn(({ measure }: { measure: boolean }) =>
+    devices.map((device) => ({ ...device, gflops: measure ? 26 : null })),
+  )
+  const gate = Promise.withResolvers<void>()
+  slow.set('device.list', async (args) => {
+    if (args.measure) await gate.promise
+    return list(args)
+  })
+  here.wrapper.unmount()
+  here = await openWindow(slow)
+  await openSample()
+  const picker = () => here.wrapper.find('[aria-label="Device that runs the network"]').text()
+  expect(picker()).toContain('measuring…')
+  gate.resolve()
+  await flushPromises()
+  expect(picker()).toContain('26 GFLOPS')
+  expect(list.mock.calls.map(([{ measure }]) => measure)).toEqual([false, true])
 })

@@ -39,6 +39,25 @@ test('a sample opens into Inspect with its layers and the histogram of the first
   ])
 })
 
+test('data is looked for in the folder of the checkpoint first, and only data is offered', async () => {
+  here.double.set('files.list', ({ folder }) => {
+    if (folder?.endsWith('.onnx')) throw new Fault('not-found', 'This is a file.')
+    return { folder: folder ?? '/home', parent: '/', entries: [], truncated: false }
+  })
+  here.double.set('project.createSample', () => ({
+    ...emptyProject('made', '/p/made'),
+    checkpoint: { ...emptyProject('made', '/p/made').checkpoint, path: '/models/net/resnet32.onnx' },
+  }))
+  await openSample()
+  await here.press('3')
+  await here.button('Browse…').trigger('click')
+  await vi.waitFor(() => expect(calls('files.list')).toHaveLength(2))
+  await flushPromises()
+  expect(calls('files.list').at(-1)).toEqual({ folder: '/models/net', purpose: 'data' })
+  expect(document.querySelector<HTMLInputElement>('[role="dialog"] input.path')?.value).toBe('/models/net')
+  expect(document.querySelector('[role="dialog"] [role="alert"]')).toBeNull()
+})
+
 test('arrows move the chosen layer', async () => {
   await openSample()
   const body = here.wrapper.find('[aria-label^="Layer rows"]')

@@ -7,9 +7,9 @@ import type { Purpose } from '../../stores/chooser.ts'
 type Listing = Result<'files.list'>
 export type Entry = Listing['entries'][number]
 
-const tellingFiles: Partial<Record<Purpose, string[]>> = {
-  checkpoint: ['config.json', 'model.safetensors', 'model.onnx', 'pytorch_model.bin'],
-  data: ['data.yaml'],
+const tellingFiles: Partial<Record<Purpose, RegExp>> = {
+  checkpoint: /^(config\.json|model\.safetensors|model\.onnx|pytorch_model\.bin)$/,
+  data: /^data\.yaml$|\.(jpe?g|png)$/i,
 }
 
 /** What the chooser shows: one folder's entries, narrowed by what was typed. */
@@ -22,10 +22,10 @@ export function useListing(purpose: () => Purpose) {
   let newest = 0
 
   const picksFolders = computed(() => purpose() !== 'checkpoint' && purpose() !== 'data')
-  /** The folder shown is itself what was asked for: a model's folder, or one with a data description. */
+  /** The folder shown is itself what was asked for: a model's folder, one with a data description, or one of images. */
   const isWhole = computed(() => {
-    const telling = tellingFiles[purpose()] ?? []
-    return (listing.value?.entries ?? []).some(({ kind, name }) => kind === 'file' && telling.includes(name))
+    const telling = tellingFiles[purpose()]
+    return (listing.value?.entries ?? []).some(({ kind, name }) => kind === 'file' && telling?.test(name))
   })
   const entries = computed(() => {
     const needle = filter.value.trim().toLowerCase()
@@ -41,7 +41,7 @@ export function useListing(purpose: () => Purpose) {
     isBusy.value = true
     fault.value = null
     try {
-      const next = await client.call('files.list', { folder })
+      const next = await client.call('files.list', { folder, purpose: purpose() })
       if (mine !== newest) return false
       listing.value = next
       filter.value = ''

@@ -61,9 +61,11 @@ export function useSync(): void {
     ask(async () => {
       const devices = await client.call('device.list', {})
       session.setDevices(devices)
+      if (devices.every((device) => !device.available || device.gflops !== null)) return
       // A second of measuring at rest, before anything else wants the devices, so that the picker can say how fast each is.
-      if (devices.some((device) => device.available && device.gflops === null))
-        session.setDevices(await client.call('device.list', { measure: true }))
+      session.setMeasuringDevices(true)
+      const measured = client.call('device.list', { measure: true })
+      session.setDevices(await measured.finally(() => session.setMeasuringDevices(false)))
     })
     ask(async () => jobs.set(await client.call('job.list', {})))
     const folder = projects.project?.folder
@@ -101,7 +103,8 @@ export function useSync(): void {
     reading('front', (project) => client.call('front.get', { project }), projects.setFront),
   ]
   watch(
-    () => projects.revision,
+    // What a job measures last, the time a file takes to run, stands in no snapshot: that it ended is a reason to ask, too.
+    () => `${projects.revision}|${jobs.ended.length}`,
     () => {
       const folder = projects.project?.folder
       if (folder !== undefined) for (const read of reads) read(folder)
