@@ -27,7 +27,7 @@ export function budgetOf(options: BudgetOptions): Budget {
   if (perSecond !== undefined) return { perSecond }
   if (context === undefined)
     throw new Fault('bad-arguments', '--memory needs --context: the cache grows with it.', {
-      hint: 'For a network without a cache, --context 1.',
+      hint: 'Such as --context 2048. Of networks without a cache, give the size of the file: --bytes.',
       data: { field: 'context' },
     })
   return { memory: memory ?? 0, context }

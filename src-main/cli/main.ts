@@ -1,6 +1,7 @@
 import { enableCompileCache } from 'node:module'
 import { CommanderError } from 'commander'
 import { Fault, type FaultShape, toFault } from '../../src-preload/contract/fault.ts'
+import { explain } from './fault-words.ts'
 
 enableCompileCache()
 const { buildProgram } = await import('./program.ts')
@@ -8,13 +9,6 @@ const { buildProgram } = await import('./program.ts')
 /** 0 done, 1 failed, 2 bad usage, 130 cancelled. */
 const exitCode = (fault: FaultShape): number =>
   fault.code === 'cancelled' ? 130 : fault.code === 'bad-arguments' ? 2 : 1
-
-function explain(fault: FaultShape): string {
-  const where = Object.entries(fault.data ?? {})
-    .filter(([, value]) => value !== undefined && value !== null && !fault.message.includes(String(value)))
-    .map(([key, value]) => `  ${key}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
-  return [`lathe: ${fault.message}`, ...where, ...(fault.hint ? [`  hint: ${fault.hint}`] : [])].join('\n')
-}
 
 /** With --json a failure is the one document on standard output. */
 const document = (fault: FaultShape): void => {

@@ -80,6 +80,13 @@ export function buildProgram(): Command {
     .version(version())
     .showHelpAfterError('(lathe --help lists everything)')
     .exitOverride()
+    .enablePositionalOptions()
+    .hook('preAction', (root, action) => {
+      // What stands before the verb holds for it, unless it says otherwise itself.
+      for (const [name, value] of Object.entries(root.opts()))
+        if (action.getOptionValue(name) === undefined) action.setOptionValue(name, value)
+    })
+  common(program)
   const verb = (signature: string, description: string) =>
     common(program.command(signature).description(description).exitOverride())
 

@@ -51,6 +51,13 @@ const cases: [name: string, code: number, words: string, args: string[]][] = [
   ],
   ['an unknown device', 2, 'Allowed choices are cpu', ['inspect', model, '--device', 'abacus']],
   ['a missing model', 1, 'no such file or folder', ['inspect', at('nothing.onnx')]],
+  [
+    'options before the verb',
+    1,
+    'no such file or folder',
+    ['--device', 'cpu', '--quiet', 'inspect', at('nothing.onnx')],
+  ],
+  ['a wrong option before the verb', 2, 'Allowed choices are cpu', ['--device', 'abacus', 'inspect', model]],
   ['a missing model to evaluate', 1, 'no such file or folder', ['evaluate', at('nothing.onnx'), ...data]],
   ['missing data', 1, 'no such file or folder', ['evaluate', model, '--data', at('nothing.yaml')]],
   [

@@ -53,6 +53,31 @@ test('on a pipe: each notice once, one line at the end, no control characters', 
   expect(text()).toBe('note: fell back to the CPU\nnote: late\nCompress: done in 1.2 s\n')
 })
 
+test('on a pipe a long job says now and then how far it is: at a finished unit after 20 s, else each minute', () => {
+  const { stream, text } = paper(false)
+  let seconds = 0
+  const line = createProgressLine(stream, false, () => 1000 * seconds)
+  const at = (second: number, change: Partial<Job>) => {
+    seconds = second
+    line.show(job({ progress: second / 200, ...change }))
+  }
+  at(0, { unitsDone: 0, remainingMs: null, step: 'preparing' })
+  at(19, { unitsDone: 1 }) // too soon
+  at(25, { unitsDone: 1, remainingMs: 180_000, step: 'block 2' }) // a unit was finished since the last line
+  at(50, { unitsDone: 1 }) // nothing finished since
+  at(84, { unitsDone: 1 })
+  at(85, { unitsDone: 1, remainingMs: null, step: 'block 2' }) // a minute
+  at(90, { unitsDone: 2 }) // too soon again
+  at(105, { unitsDone: 2, remainingMs: 95_000, step: '' })
+  at(190, { id: 'job-2', unitsDone: 0 }) // another job begins to count by itself
+  expect(text().split('\n')).toEqual([
+    'Compress: 12 %, 1 of 19, 3 min 0 s left, block 2',
+    'Compress: 42 %, 1 of 19, estimating, block 2',
+    'Compress: 52 %, 2 of 19, 1 min 35 s left',
+    '',
+  ])
+})
+
 test('on a terminal the line is drawn over itself and gone at the end', () => {
   const { stream, text } = paper(true, 80)
   const line = createProgressLine(stream, false)

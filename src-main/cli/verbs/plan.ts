@@ -1,8 +1,9 @@
+import type { Arguments } from '../../../src-preload/contract/channels.ts'
 import { type Budget, type Constraints, noConstraints, type Plan } from '../../../src-preload/contract/plan.ts'
 import { type BudgetOptions, budgetOf, type ConstraintOptions, constraintsOf } from '../budget.ts'
 import { formatBytes, formatTable } from '../format.ts'
 import { print } from '../output.ts'
-import { type CommonOptions, openWork, type Session, withSession } from '../session.ts'
+import { type CommonOptions, openWork, requireMethod, type Session, withSession } from '../session.ts'
 import { checkDocument, writeDocument } from '../write.ts'
 
 interface Options extends CommonOptions, BudgetOptions, ConstraintOptions {
@@ -12,21 +13,39 @@ interface Options extends CommonOptions, BudgetOptions, ConstraintOptions {
   out?: string
 }
 
+interface Asked {
+  measure?: boolean
+  constraints?: Constraints
+  allocator?: string | null
+}
+
 /** Measures what the plan needs, then solves it. One width for all layers needs no measurement, only its predicted loss does. */
 export async function makePlan(
   session: Session,
   project: string,
   budget: Budget,
   uniform: boolean,
-  {
-    measure = !uniform,
-    constraints = noConstraints,
-    allocator = null,
-  }: { measure?: boolean; constraints?: Constraints; allocator?: string | null } = {},
+  { measure = !uniform, constraints = noConstraints, allocator = null }: Asked = {},
 ): Promise<Plan> {
-  if (measure)
-    await session.finish(await session.client.call('sensitivity.start', { project, latency: 'perSecond' in budget }))
-  return await session.client.call('plan.solve', { project, budget, uniform, constraints, allocator })
+  const { client, finish } = session
+  if (allocator !== null) await requireMethod(session, 'allocate', allocator)
+  if (measure) {
+    await refuseHopeless(client, { project, budget, uniform, constraints })
+    await finish(await client.call('sensitivity.start', { project, latency: 'perSecond' in budget }))
+  }
+  return await client.call('plan.solve', { project, budget, uniform, constraints, allocator })
+}
+
+/** What no measurement can change is told before minutes are spent on one: wishes that contradict each other, names that are
+ *  not there, sizes that nothing fits. What a plan loses, how fast it is and which blocks can go, only measurements tell. */
+async function refuseHopeless(
+  client: Session['client'],
+  { budget, constraints = noConstraints, ...asked }: Arguments<'plan.solve'>,
+): Promise<void> {
+  const { methods } = await client.call('project.get', { project: asked.project })
+  if ('perSecond' in budget || methods.levers?.some(({ method }) => method === 'remove-blocks')) return
+  const known = 'loss' in budget || 'lose' in budget ? { bytes: Number.MAX_SAFE_INTEGER } : budget
+  await client.call('plan.solve', { ...asked, budget: known, constraints: { ...constraints, maxLoss: null } })
 }
 
 export const plan = (model: string, options: Options): Promise<void> =>
@@ -60,7 +79,9 @@ function words(made: Plan, canRun: boolean): string {
     '',
     `${formatBytes(predicted.bytes)} (budget ${formatBytes(made.budgetBytes)}), ${predicted.averageBits.toFixed(3)} bits a weight, ${predicted.bitsPerWeight.toFixed(3)} with all overhead`,
     ...spentOf(made),
-    `chosen by ${made.allocator}, ${made.optimal ? 'proven the best of what is predicted' : 'not proven best'}`,
+    made.allocator === 'uniform'
+      ? 'one width for all layers, as far as what is asked lets them'
+      : `chosen by ${made.allocator}, ${made.optimal ? 'proven the best of what is predicted' : 'not proven best'}`,
     `predicted ${canRun ? 'KL divergence' : 'relative weight error'} ${predicted.loss.toExponential(3)} (${predicted.lossLow.toExponential(2)} … ${predicted.lossHigh.toExponential(2)}), ${predicted.source}`,
   ].join('\n')
 }
