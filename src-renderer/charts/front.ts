@@ -98,7 +98,7 @@ export function frontOption(data: FrontChartData, theme: ChartTheme): EChartsCor
     min: of.min,
     max: of.max,
     axisLine: { lineStyle: { color: theme.line } },
-    axisTick: { show: false },
+    axisTick: { show: false, customValues: of.ticks }, // grid lines stand at these
     minorTick: { show: false },
     splitLine: { show: true, lineStyle: { color: theme.grid } },
     axisLabel: { color: theme.ink3, fontSize: 12, customValues: of.ticks, formatter: write, hideOverlap: true },

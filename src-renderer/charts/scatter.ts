@@ -45,7 +45,7 @@ export function scatterOption(data: ScatterData, theme: ChartTheme): EChartsCore
     min: of.min,
     max: of.max,
     axisLine: { onZero: false, lineStyle: { color: theme.line } },
-    axisTick: { show: false },
+    axisTick: { show: false, customValues: of.ticks }, // grid lines stand at these
     minorTick: { show: false },
     splitLine: { show: true, lineStyle: { color: theme.grid } },
     axisLabel: { color: theme.ink3, fontSize: 12, customValues: of.ticks, formatter: data.write, hideOverlap: true },

@@ -40,10 +40,14 @@ export function planOption({ series, write }: PlanChartData, theme: ChartTheme):
   ) ?? [1e-3, 1]
   const axis = {
     axisLine: { lineStyle: { color: theme.line } },
-    axisTick: { show: false },
     minorTick: { show: false },
     splitLine: { show: true, lineStyle: { color: theme.grid } },
   }
+  // The library draws grid lines at the ticks, not at the words.
+  const at = (ticks: number[], write: (value: number) => string) => ({
+    axisTick: { show: false, customValues: ticks },
+    axisLabel: { ...label, customValues: ticks, formatter: write },
+  })
   const label = { color: theme.ink3, fontSize: 12, hideOverlap: true }
   const name = { color: theme.ink2, fontSize: 12 }
   const colours = { error: theme.ink3, sensitivity: theme.ink, uniform: theme.uniform }
@@ -60,7 +64,7 @@ export function planOption({ series, write }: PlanChartData, theme: ChartTheme):
       nameLocation: 'middle',
       nameGap: 30,
       nameTextStyle: name,
-      axisLabel: { ...label, customValues: linearTicks(left - air, right + air, 6), formatter: write.x },
+      ...at(linearTicks(left - air, right + air, 6), write.x),
     },
     yAxis: {
       ...axis,
@@ -71,7 +75,7 @@ export function planOption({ series, write }: PlanChartData, theme: ChartTheme):
       nameLocation: 'end',
       nameGap: 12,
       nameTextStyle: { ...name, align: 'left', padding: [0, 0, 0, -62] },
-      axisLabel: { ...label, customValues: logTicks(low, high), formatter: write.y },
+      ...at(logTicks(low, high), write.y),
     },
     series: series.flatMap(({ id, look, judged, measured, isFaded }) => {
       const isScore = typeof look === 'number'

@@ -59,10 +59,14 @@ export function shootoutOption(data: ShootoutChartData, theme: ChartTheme): ECha
   ) ?? [1e-4, 1]
   const axis = {
     axisLine: { lineStyle: { color: theme.line } },
-    axisTick: { show: false },
     minorTick: { show: false },
     splitLine: { show: true, lineStyle: { color: theme.grid } },
   }
+  // The library draws grid lines at the ticks, not at the words.
+  const at = (ticks: number[], formatter?: (value: number) => string) => ({
+    axisTick: { show: false, customValues: ticks },
+    axisLabel: { ...label, customValues: ticks, formatter },
+  })
   const label = { color: theme.ink3, fontSize: 12, hideOverlap: true }
   const name = { color: theme.ink2, fontSize: 12 }
   const walk = data.front.map(({ x, y }) => [x, y])
@@ -78,7 +82,7 @@ export function shootoutOption(data: ShootoutChartData, theme: ChartTheme): ECha
       nameLocation: 'middle',
       nameGap: 28,
       nameTextStyle: name,
-      axisLabel: { ...label, customValues: linearTicks(bits.min, bits.max, 8) },
+      ...at(linearTicks(bits.min, bits.max, 8)),
     },
     yAxis: {
       ...axis,
@@ -89,7 +93,7 @@ export function shootoutOption(data: ShootoutChartData, theme: ChartTheme): ECha
       nameLocation: 'end',
       nameGap: 12,
       nameTextStyle: { ...name, align: 'left', padding: [0, 0, 0, -56] },
-      axisLabel: { ...label, customValues: logTicks(low, high), formatter: data.y.write },
+      ...at(logTicks(low, high), data.y.write),
     },
     series: [
       {

@@ -146,6 +146,7 @@ export function rangesOption(inputs: NonNullable<Xray['inputs']>, theme: ChartTh
         max: high,
         name: 'range',
         nameTextStyle: { ...axis.nameTextStyle, color: theme.accent, align: 'left', padding: [0, 0, 0, -44] },
+        axisTick: { show: false, customValues: linearTicks(low, high, 4) },
         axisLabel: { ...axis.axisLabel, customValues: linearTicks(low, high, 4), formatter: write },
         splitLine: { show: true, lineStyle: { color: theme.grid } },
       },

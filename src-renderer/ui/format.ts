@@ -105,6 +105,10 @@ export function formatSpeed(gflops: number | null | undefined): string {
   return gflops >= 1000 ? `${fixed(gflops / 1000, 1)} TFLOPS` : `${fixed(gflops, gflops < 10 ? 1 : 0)} GFLOPS`
 }
 
+/** Of ranks, from −1 to 1. */
+export const formatCorrelation = (rho: number | null): string =>
+  rho === null ? dash : rho.toFixed(2).replace('-', '−')
+
 export function formatRate(perSecond: number | null | undefined): string {
   return isNumber(perSecond) ? `${fixed(perSecond, perSecond < 10 ? 1 : 0)}/s` : dash
 }

@@ -64,7 +64,8 @@ describe.skipIf(!hasChromium || !isBuilt)('scores, end to end', () => {
     const { page } = house
     await view('Agreement')
     await page.locator('.plot canvas').first().waitFor()
-    expect(Number(await page.locator('[data-test="rho"]').textContent())).toBeGreaterThanOrEqual(-1)
+    const rho = await page.locator('[data-test="rho"]').textContent()
+    expect(Number(rho?.replace('−', '-'))).toBeGreaterThanOrEqual(-1)
     await photo('8-scores-agreement')
     await view('Details')
     await page.getByLabel('Values; arrow keys move').waitFor()

@@ -4,6 +4,9 @@ import { frontOption, frontScales, type FrontChartData, markAt } from '../../src
 import { bar, histogramOption } from '../../src-renderer/charts/histogram.ts'
 import { band, errorBar } from '../../src-renderer/charts/marks.ts'
 import { stripBars, stripIndexAt } from '../../src-renderer/charts/layerStrip.ts'
+import { planOption } from '../../src-renderer/charts/scorePlans.ts'
+import { scatterOption } from '../../src-renderer/charts/scatter.ts'
+import { rangesOption } from '../../src-renderer/charts/xray.ts'
 import { linearTicks, logExtent, logTicks } from '../../src-renderer/charts/ticks.ts'
 import { theme } from './helpers/theme.ts'
 
@@ -61,6 +64,36 @@ test('ticks are round numbers inside their range', () => {
     expect(ticks.length).toBeGreaterThan(1)
     expect(Math.min(...ticks)).toBeGreaterThanOrEqual(low)
     expect(Math.max(...ticks)).toBeLessThanOrEqual(high)
+  }
+})
+
+test('grid lines stand at the ticks that are written', () => {
+  interface Axis {
+    splitLine: { show: boolean }
+    axisTick: { customValues?: number[] }
+    axisLabel: { customValues?: number[] }
+  }
+  const axes = (option: object): Axis[] => {
+    const { xAxis, yAxis } = option as { xAxis: Axis; yAxis: Axis | Axis[] }
+    return [xAxis, yAxis].flat().filter(({ splitLine }) => splitLine.show)
+  }
+  const [low, high] = [1.5e5, 2.6e5].map((x) => ({ x, y: x / 1e6, low: null, high: null }))
+  const plans = [{ id: 'zd', look: 0, judged: [low!, high!], measured: [], isFaded: false }]
+  const write = { x: String, y: String }
+  const marks = [1, 2].map((at) => ({ key: `${at}`, x: at * 0.37, y: at }))
+  const inputs = { min: [-2], max: [2.4], mean: [0], deviation: [1], entropy: [5] }
+  const drawn = {
+    front: frontOption(front, theme),
+    plans: planOption({ series: plans, write }, theme),
+    pairs: scatterOption({ marks, chosen: null, x: '', y: '', write: String }, theme),
+    ranges: rangesOption(inputs, theme),
+  }
+  for (const [name, option] of Object.entries(drawn)) {
+    expect(axes(option).length, name).toBeGreaterThan(0)
+    for (const { axisTick, axisLabel } of axes(option)) {
+      expect(axisLabel.customValues?.length, name).toBeGreaterThan(1)
+      expect(axisTick.customValues, name).toEqual(axisLabel.customValues)
+    }
   }
 })
 

@@ -55,6 +55,7 @@ test('counts, bits, shares, speeds and ratios', () => {
   expect(f.formatPercent(-0.03)).toBe('−3.0 %')
   expect(f.formatSpeed(5400)).toBe('5.4 TFLOPS')
   expect(f.formatSpeed(null)).toBe('not measured')
+  expect([0.4967, -0.2, null].map(f.formatCorrelation)).toEqual(['0.50', '−0.20', '–'])
   expect(f.formatRatio(6.418)).toBe('6.42×')
   expect(f.formatShape([])).toBe('scalar')
 })

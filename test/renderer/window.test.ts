@@ -45,8 +45,8 @@ test('data is looked for in the folder of the checkpoint first, and only data is
     return { folder: folder ?? '/home', parent: '/', entries: [], truncated: false }
   })
   here.double.set('project.createSample', () => ({
-    ...emptyProject('made', '/p/made'),
-    checkpoint: { ...emptyProject('made', '/p/made').checkpoint, path: '/models/net/resnet32.onnx' },
+    ...emptyProject(),
+    checkpoint: { ...emptyProject().checkpoint, path: '/models/net/resnet32.onnx' },
   }))
   await openSample()
   await here.press('3')
