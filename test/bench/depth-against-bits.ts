@@ -26,7 +26,7 @@ interface Point {
 /** All layers at one width, without these blocks. */
 async function measure(checkpoint: string, removed: number[], bits: number, windows: number): Promise<Point> {
   const prepared: Prepared[] = removed.length === 0 ? [] : [{ method: 'remove-blocks', parameters: { blocks: removed }, seed: 0, file: null }] // prettier-ignore
-  const plan = options({ checkpoint, format: 'safetensors', prepared, quantizer: null, levers: [], also: [] })
+  const plan = await options({ checkpoint, format: 'safetensors', prepared, quantizer: null, levers: [], also: [] })
   const network = cachedNetwork(checkpoint, prepared)
   const layers = new Map(network.layers.map((layer) => [layer.name, layer]))
   const overrides = new Map<string, Float32Array>()

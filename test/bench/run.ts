@@ -37,6 +37,7 @@ const benches: Record<string, () => void | Promise<void>> = {
   llama: async () => (await import('./llama.ts')).benchLlama(), // loads llama.cpp
   // A browser and a built window; checked with the page's types, by test/e2e/tsconfig.json.
   slider: async () => void (await import(new URL('./slider.ts', import.meta.url).href)),
+  welore: async () => (await import('./welore.ts')).benchWelore(), // minutes
   levers: async () => (await import('./levers.ts')).benchLevers(),
   'rd-pruning': async () => (await import('./rd-pruning.ts')).benchRdPruning(), // half an hour
   calibrated: async () => (await import('./calibrated.ts')).benchCalibrated(), // minutes: 1.1 billion weights

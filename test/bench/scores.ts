@@ -16,7 +16,7 @@ import { applyPlain, optionsFor } from '../../src-main/engine/quantize/options.t
 import { openSession } from '../../src-main/engine/runtime/session.ts'
 import { measureScores } from '../../src-main/engine/score/measure.ts'
 import { ranksFor } from '../../src-main/engine/score/spectrum/shape.ts'
-import { spectrumOf } from '../../src-main/engine/score/spectrum/welore.ts'
+import { spectrumOf } from '../../src-main/engine/score/spectrum/spectra.ts'
 import { dataPath, hasData, skipReason } from '../helpers/data.ts'
 
 const quiet = { progress: () => undefined, notify: () => undefined }

@@ -78,7 +78,7 @@ test('what is gone is left out of the draft and told; what stands stays', async 
   const draft = {
     budget: { bits: 5 },
     locked: { [head]: 'rtn-8-g32', 'model.norm.old': 'keep', 'model.layers.0.mlp.up_proj.weight': 'trellis-2' },
-    constraints: { ...noConstraints, alike: [[head, 'gone.weight']], ceilings: { gone: 4 }, keepBlocks: [1, 40] },
+    constraints: { ...noConstraints, alike: [[head, 'gone.weight']], ceilings: { gone: 4 }, keepBlocks: [1, 8] },
     allocator: 'oracle',
   }
   localStorage.setItem(`lathe.plan.${folder}`, JSON.stringify(draft))
@@ -94,7 +94,7 @@ test('what is gone is left out of the draft and told; what stands stays', async 
     'lock of model.layers.0.mlp.up_proj.weight: trellis-2 is not offered for it',
     'group with gone.weight: no such layer',
     'most bits of gone: no such layer',
-    'block 40 that stays: no such block',
+    'block 8 that stays: no such block',
     'allocator oracle: this Lathe has none',
   ])
     expect(here.text()).toContain(words)

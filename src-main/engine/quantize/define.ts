@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Fault } from '../../../src-preload/contract/fault.ts'
 import type { MethodUse, Option } from '../../../src-preload/contract/plan.ts'
 import type { DeviceId } from '../../../src-preload/contract/project.ts'
-import type { Layer } from '../checkpoint/network.ts'
+import type { Layer, Network } from '../checkpoint/network.ts'
 import type { Hessian } from '../kernels/linear/types.ts'
 import type { MethodBase } from '../method.ts'
 import type { WeightRows } from './rows.ts'
@@ -34,6 +34,8 @@ export interface Quantizer<
   twin?(plain: Option, parameters: z.output<P>): Option | null
   /** What it offers for a layer in forms of its own. */
   options?(layer: Layer, parameters: z.output<P>): Option[]
+  /** The same where what a layer is offered depends on the weights of all of them: looks at these once. */
+  across?(network: Network, parameters: z.output<P>): Promise<(layer: Layer) => Option[]>
   /** How calibration rows are weighed in the Hessian; absent: all alike. */
   tokens?(parameters: z.output<P>): TokenWeighting | null
   /** Takes minutes a layer: sensitivity tries the plain option of its form in its place, whose loss it stays below. */

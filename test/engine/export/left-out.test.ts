@@ -46,7 +46,7 @@ const leaveOut = (...blocks: number[]): Prepared[] => [
 
 /** Plans, compresses and exports as a recipe does. */
 async function exported(checkpoint: string, prepared: Prepared[], format: string, choice: string[]) {
-  const plan = options({ checkpoint, format, prepared, quantizer: null, levers: [], also: [] })
+  const plan = await options({ checkpoint, format, prepared, quantizer: null, levers: [], also: [] })
   const network = cachedNetwork(checkpoint, prepared)
   const folder = temporaryFolder()
   mkdirSync(join(folder, 'artifacts'))

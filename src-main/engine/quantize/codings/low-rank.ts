@@ -26,7 +26,7 @@ export const lowRankForm = ({ rank, width }: RankShape, { rows, cols }: { rows: 
 })
 
 /** Methods whose options are stored so. */
-const methods = ['svd', 'asvd']
+const methods = ['svd', 'asvd', 'welore']
 
 export const lowRankCoding: Coding = {
   id: 'low-rank',

@@ -10,31 +10,11 @@
 // Cost: rows cols min(rows, cols) products and 4/3 min^3 for each matrix. Needs weights only.
 import { z } from 'zod'
 import { Fault } from '../../../../src-preload/contract/fault.ts'
-import type { Layer, Network } from '../../checkpoint/network.ts'
-import { readMatrix } from '../../checkpoint/weights.ts'
-import { singularValues } from '../../kernels/linear/eigen.ts'
 import { defineScore } from '../define.ts'
 import { ranksFor, shapeOf } from './shape.ts'
+import { factorable, spectrumOf } from './spectra.ts'
 
 const MOST_SIZE = 8192 // smaller side; its eigenvalues take minutes
-
-/** Tables of embeddings are no linear maps. */
-const factorable = ({ layers }: Network): Layer[] =>
-  layers.filter(({ compressible, op, role }) => compressible && op !== 'Gather' && role !== 'embed')
-
-/** Singular values of a layer's weight, falling. Faults 'bad-input' naming the layer where it is not finite. */
-export async function spectrumOf(network: Network, layer: Layer): Promise<Float64Array> {
-  const { data, rows, cols } = readMatrix(network, layer)
-  try {
-    return await singularValues(data, rows, cols)
-  } catch (error) {
-    if (!(error instanceof Fault) || error.code !== 'bad-input') throw error
-    throw new Fault('bad-input', `${layer.name}: ${error.message}`, {
-      hint: error.hint ?? 'Look at the checkpoint: its weights must be finite.',
-      data: { ...error.data, file: network.path, tensor: layer.name },
-    })
-  }
-}
 
 export const welore = defineScore({
   id: 'welore',
