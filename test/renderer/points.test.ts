@@ -2,14 +2,17 @@ import { expect, test } from 'vitest'
 import type { Front, ImportedFront } from '../../src-preload/contract/results.ts'
 import {
   dominated,
+  type FrontItem,
   frontBudgets,
   frontChartData,
   frontItems,
   knownXs,
   metricOf,
+  metricWords,
   sampled,
 } from '../../src-renderer/features/compare/points.ts'
-import { tableColumns, tableRows } from '../../src-renderer/features/compare/table.ts'
+import { formatLoss } from '../../src-renderer/ui/format.ts'
+import { columnsWords, tableColumns, tableRows } from '../../src-renderer/features/compare/table.ts'
 
 const point = (averageBits: number, loss: number) => ({
   bytes: averageBits * 1e6,
@@ -103,6 +106,13 @@ test('the table holds the original, what is pinned and what is chosen, with diff
   expect(top1?.cells[0]?.difference).toBeNull()
   expect(top1?.cells[2]?.difference).toEqual({ text: '−12.00 pp', isBetter: false })
   expect(tableColumns(items, null).map((column) => column.variant)).toEqual([null, 'b'])
+  expect(columnsWords(items, null)).toContain('pinned or chosen')
+  const free = { ...items, measured: items.measured.map((item) => ({ ...item, isPinned: false })) }
+  expect(columnsWords(free, null)).toBe('All that is measured, against the original')
+  const [one] = free.measured as [FrontItem]
+  const many = { ...free, measured: Array.from({ length: 9 }, (_, i) => ({ ...one, key: `k${i}` })) }
+  expect(tableColumns(many, null)).toHaveLength(7)
+  expect(columnsWords(many, null)).toContain('The 6 smallest of 9')
 })
 
 test('dominated: to the right and worse, or one of them; which way is better depends on the metric', () => {
@@ -181,4 +191,11 @@ test('the ratio of perplexities follows from its logarithm', () => {
   expect(found?.value).toBeCloseTo(1.05, 12)
   expect([found?.low, found?.high]).toEqual([1, null])
   expect(metricOf({}, 'perplexityRatio')).toBeNull()
+})
+
+test('the list tells the metric of the chart where the point has it, as its column does', () => {
+  const [first] = frontItems(front).measured as [FrontItem]
+  expect(metricWords(first, 'klDivergence')).toBe(formatLoss(first.loss))
+  expect(metricWords(first, 'top1')).toBe('−20.00 %')
+  expect(metricWords(first, 'perplexity')).toBe('–')
 })

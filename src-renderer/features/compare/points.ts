@@ -9,8 +9,16 @@ import type {
 } from '../../../src-preload/contract/results.ts'
 import type { FrontChartData, FrontMark } from '../../charts/front.ts'
 import type { FrontLook, FrontX } from '../../stores/compare.ts'
-import { formatBits, formatBytes, formatPercent, formatScientific, megabytes, trimZeros } from '../../ui/format.ts'
-import { metricRow } from '../../ui/metrics.ts'
+import {
+  formatBits,
+  formatBytes,
+  formatLoss,
+  formatPercent,
+  formatScientific,
+  megabytes,
+  trimZeros,
+} from '../../ui/format.ts'
+import { formatMetricValue, metricRow } from '../../ui/metrics.ts'
 
 /** One entry of the chart and of the list beside it. A measured one is a variant or the original, a predicted one a budget. */
 export interface FrontItem {
@@ -182,13 +190,23 @@ export function metricOf(metrics: FrontItem['metrics'], name: string): Metric | 
   return log ? { value: Math.exp(log.value), low: exp(log.low), high: exp(log.high) } : null
 }
 
+/** Of a metric where the item has it; predictions are of the KL divergence alone. */
+function valueOf(item: FrontItem, metric: string): Metric | null {
+  return metric === 'klDivergence'
+    ? { value: item.loss, low: item.low, high: item.high }
+    : metricOf(item.metrics, metric)
+}
+
+/** The same for a narrow column: its heading says the unit. */
+export function metricWords(item: FrontItem, metric: string): string {
+  const value = valueOf(item, metric)?.value
+  return metricRow(metric).isShare ? formatMetricValue(metric, value) : formatLoss(value)
+}
+
 function mark(item: FrontItem, view: FrontView, rule: AxisRule): FrontMark | null {
   const x = onX(item, view.x, rule)
   const { key, label, isPinned } = item
-  const found =
-    view.metric === 'klDivergence'
-      ? { value: item.loss, low: item.low, high: item.high }
-      : metricOf(item.metrics, view.metric)
+  const found = valueOf(item, view.metric)
   if (!found || !Number.isFinite(x) || !Number.isFinite(found.value)) return null
   return { key, x, y: found.value, low: found.low, high: found.high, label, isPinned, isFaded: false }
 }

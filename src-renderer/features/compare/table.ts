@@ -48,6 +48,16 @@ export function tableColumns(items: FrontItems, chosen: FrontItem | null): Front
   return [...(items.original ? [items.original] : []), ...columns.slice(0, mostColumns)]
 }
 
+/** Which of the measured stand in the table, in words. */
+export function columnsWords(items: FrontItems, chosen: FrontItem | null): string {
+  const { measured } = items
+  if (measured.some((item) => item.isPinned || item.key === chosen?.key))
+    return 'What is pinned or chosen, against the original'
+  return measured.length > mostColumns
+    ? `The ${mostColumns} smallest of ${measured.length}, against the original; pin those to compare`
+    : 'All that is measured, against the original'
+}
+
 function cell(
   name: string,
   metric: Metric | undefined,
