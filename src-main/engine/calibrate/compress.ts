@@ -25,6 +25,7 @@ import { graphOf } from './collect.ts'
 import { layersOf, layoutOf, type Piece, type PlacedLayer, type Stage } from './layout.ts'
 import { createMeter, type Meter } from './meter.ts'
 import { biasChange, canMatch, type Match, matchInputs, targetOf } from './match.ts'
+import { viewsOf, withMirrored } from './mirrored.ts'
 import { type PieceRun, runBatches } from './run.ts'
 import { hessianKey, stageHessians, type TokenWeights, weighPiece } from './stage.ts'
 import { openState, type State, type StateOwner, writeState } from './state.ts'
@@ -51,7 +52,7 @@ export async function compressPieceOf(
   args: PieceArguments,
   context: TaskContext,
 ): Promise<TaskResult<'compressPiece'>> {
-  const { network, dataset, device, folder } = args
+  const { network, device, folder } = args
   const notices: string[] = []
   const notify = (notice: string) => void (notices.includes(notice) || notices.push(notice))
   const graph = graphOf(network)
@@ -62,18 +63,31 @@ export async function compressPieceOf(
       data: { field: 'piece', expected: `0 to ${layout.length - 1}`, found: `${args.piece}` },
     })
   const options = optionsOf(args, piece)
-  const samples = samplesOf(dataset, args.samples, notify)
+  const samples = samplesOf(args.dataset, args.samples, notify)
+  const views = args.matching ? viewsOf(network, args.dataset) : 1
+  const dataset = views > 1 ? withMirrored(network, args.dataset) : args.dataset
   const owner = (index: number): StateOwner => ({
     network: network.fingerprint,
     data: dataset.fingerprint,
-    samples,
+    samples: samples * views,
     batchSize: batchSizeOf(network),
     piece: index,
   })
   const state = openBefore(args, owner(piece.index))
   try {
     const weights = state?.weights() ?? new Map<string, Float32Array>()
-    const run: PieceRun = { network, graph, dataset, samples, device, piece, state, weights, notify }
+    const run: PieceRun = {
+      network,
+      graph,
+      dataset,
+      samples: samples * views,
+      views,
+      device,
+      piece,
+      state,
+      weights,
+      notify,
+    }
     const original = args.matching ? originalOf(run) : null
     const next = layout[piece.index + 1]
     const meter = createMeter(plannedWork(run, options, next !== undefined), context, labelOf(piece))

@@ -75,13 +75,13 @@ export async function matchInputs(
   const wanted = [...new Set(sums.flatMap(({ input, side }) => [input.value, ...(side ? [side.value] : [])]))]
   const before = runBatches(original, run.graph, wanted)
   try {
-    for await (const { values: now, batch, rows, done } of runBatches(run, run.graph, wanted)) {
+    for await (const { index, values: now, batch, rows, done } of runBatches(run, run.graph, wanted)) {
       const { value } = await before.next()
       progress(done)
       if (rows.weights !== null || !value) continue
       const then = new Map([...Object.entries(batch.feeds), ...value.values])
       const since = new Map([...Object.entries(batch.feeds), ...now])
-      for (const sum of sums) await sum.add(then, since)
+      for (const sum of sums) await sum.add(then, since, Math.floor(index / run.views))
     }
   } finally {
     await before.return(undefined)
@@ -101,11 +101,11 @@ async function openSums(run: PieceRun, input: LayerInput, side: Side | null, bia
     input,
     side,
     release: () => session.release(),
-    async add(then: ReadonlyMap<string, TensorValue>, now: ReadonlyMap<string, TensorValue>) {
+    async add(then: ReadonlyMap<string, TensorValue>, now: ReadonlyMap<string, TensorValue>, group: number) {
       const [x, y] = [then.get(input.value), now.get(input.value)]
       if (!x || !y) return
       const [s, t] = side ? [then.get(side.value), now.get(side.value)] : []
-      sums.add(await session.run({ then: x, now: y, ...(s && t && { side: s, sideNow: t }) }))
+      sums.add(await session.run({ then: x, now: y, ...(s && t && { side: s, sideNow: t }) }), group)
     },
     /** Nothing where no batch could be used. */
     finish(): Match[] {

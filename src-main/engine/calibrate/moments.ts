@@ -15,8 +15,8 @@ export interface Moments {
 }
 
 export interface Fold {
-  own: () => Moments // of every n-th batch; made when asked, they are large
-  others: () => Moments // of all other batches
+  own: () => Moments // of every n-th group; made when asked, they are large
+  others: () => Moments // of all others
 }
 
 type Sums = Map<string, Float64Array>
@@ -25,18 +25,18 @@ type Sums = Map<string, Float64Array>
 const WIDE = 1024
 
 export interface MomentSums {
-  add(values: Readonly<Record<string, { data: ArrayLike<number | bigint> } | undefined>>): void
-  /** Null where no batch could be used. Without folds where there was but one. */
+  /** `group`: counts on; batches of one group (the same images, mirrored) are never in different folds. */
+  add(values: Readonly<Record<string, { data: ArrayLike<number | bigint> } | undefined>>, group: number): void
+  /** Null where no batch could be used. Without folds where there was but one group. */
   finish(): { all: Moments; folds: Fold[] } | null
 }
 
 /** Sums of what `momentsGraph` gives, batch by batch. */
 export function createMoments(size: number, centred: boolean): MomentSums {
   const parts = Array.from({ length: size > WIDE ? 2 : 4 }, (): Sums => new Map())
-  let batches = 0
   return {
-    add(values) {
-      const part = parts[batches++ % parts.length]
+    add(values, group) {
+      const part = parts[group % parts.length]
       for (const [name, value] of Object.entries(values)) {
         const data = value?.data ?? []
         const sum = part?.get(name) ?? new Float64Array(data.length)
@@ -45,7 +45,7 @@ export function createMoments(size: number, centred: boolean): MomentSums {
       }
     },
     finish() {
-      const used = parts.slice(0, batches)
+      const used = parts.filter(({ size: names }) => names > 0)
       if (!(total(used, 'count')[0] ?? 0)) return null
       const of = (chosen: readonly Sums[]) => momentsOf(chosen, size, centred)
       const folds = used.map((part): Fold => {

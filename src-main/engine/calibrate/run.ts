@@ -20,6 +20,7 @@ export interface PieceRun {
   graph: Graph
   dataset: Dataset
   samples: number
+  views: number // batches of the same samples that follow each other (mirrored.ts)
   device: DeviceId
   piece: Piece
   state: State | null // activations at the piece's border; null: it begins at the graph's inputs

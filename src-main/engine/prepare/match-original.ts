@@ -23,7 +23,7 @@ export const matchOriginal = definePreparation({
     'Calibrated layers make up for what the layers before them lost; biases bring back the means of their outputs',
   cite: 'Li et al. 2025, GPTAQ: Efficient Finetuning-Free Quantization for Asymmetric Calibration, section 3',
   formula: 'Q = argmin ||Q x~ - W x||^2, x of the original network, x~ of the compressed one',
-  cost: 'The calibration data once more through the original, piece by piece, and twice through the whole',
+  cost: 'The calibration data (photographs mirrored, too) once more through the original, piece by piece, and twice through the whole; eight or more factorisations a layer',
   needs: ['weights', 'activations', 'hessian'],
   version: 2, // what has to generalise is judged on batches left out
   params: z.object({}),

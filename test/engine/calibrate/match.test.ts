@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { biasChange, type Match, targetOf } from '../../../src-main/engine/calibrate/match.ts'
+import { viewsOf, withMirrored } from '../../../src-main/engine/calibrate/mirrored.ts'
 import { createMoments } from '../../../src-main/engine/calibrate/moments.ts'
+import type { Network } from '../../../src-main/engine/checkpoint/network.ts'
 import { openNetwork } from '../../../src-main/engine/checkpoint/open.ts'
 import { toMemoryOrder } from '../../../src-main/engine/checkpoint/weights.ts'
 import { openDataset } from '../../../src-main/engine/data/open.ts'
+import type { Batch, Dataset } from '../../../src-main/engine/data/types.ts'
 import { random } from '../../../src-main/engine/data/random.ts'
 import { evaluateNetwork } from '../../../src-main/engine/evaluate/evaluate.ts'
 import { biasedLayers } from '../../../src-main/engine/prepare/channel-means.ts'
@@ -109,7 +112,7 @@ describe(`a target from few rows (seed ${seed})`, () => {
       const [x, y] = [batch.map((pair) => pair.x), batch.map(({ now }) => now)]
       const sum = (part: Float32Array[]) => ({ data: Float64Array.from({ length: size }, (_, c) => part.reduce((s, row) => s + (row[c] ?? 0), 0)) }) // prettier-ignore
       const count = { data: [batch.length * size] }
-      sums.add({ hessian: { data: products(y, y) }, cross: { data: products(x, y) }, mean: sum(x), meanNow: sum(y), count }) // prettier-ignore
+      sums.add({ hessian: { data: products(y, y) }, cross: { data: products(x, y) }, mean: sum(x), meanNow: sum(y), count }, from / perBatch) // prettier-ignore
     }
     const found = sums.finish()
     if (!found) throw new Error('no rows')
@@ -141,6 +144,11 @@ describe(`a target from few rows (seed ${seed})`, () => {
     expect(own).toBeLessThan(1.02 * loss(weights.data, others))
   })
 
+  test('batches that ask for the opposite: the weights stay', async () => {
+    const match = seen([...pairs(perBatch, 0.5, 0), ...pairs(perBatch, 1.5, 0)])
+    expect((await targetOf(weights, match, 'layer')).data).toEqual(weights.data)
+  })
+
   test('folds part the batches', () => {
     const all = pairs(batches * perBatch, 1, 0.1)
     const { folds, hessian } = seen(all)
@@ -158,6 +166,31 @@ describe(`a target from few rows (seed ${seed})`, () => {
     }
     expect(seen(all.slice(0, perBatch)).folds).toHaveLength(0) // one batch: nothing to hold out
   })
+})
+
+test.each(['NCHW', 'NHWC'])('images are mirrored left to right (%s)', async (layout) => {
+  const [n, c, h, w] = [2, 3, 4, 5]
+  const shape = layout === 'NCHW' ? [null, c, h, w] : [null, h, w, c]
+  const network = { graph: { inputs: [{ name: 'x', dtype: 'float32', shape }] }, path: 'seen' } as unknown as Network
+  const at = (i: number, channel: number, y: number, x: number) =>
+    layout === 'NCHW' ? ((i * c + channel) * h + y) * w + x : ((i * h + y) * w + x) * c + channel
+  const data = Float32Array.from({ length: n * c * h * w }, (_, i) => i)
+  const batch = { feeds: { x: { dtype: 'float32' as const, dims: [n, ...shape.slice(1).map(Number)], data } }, size: n, targets: null } // prettier-ignore
+  const part = { samples: 4, ids: () => [], batches: ({ limit = 4 }) => [batch, batch].slice(0, limit / n).values() as Generator<Batch> } // prettier-ignore
+  const dataset = { kind: 'image-classification', calibrate: part } as unknown as Dataset
+  expect(viewsOf(network, dataset)).toBe(2)
+  expect(viewsOf(network, { ...dataset, kind: 'noise' })).toBe(1)
+  const { calibrate } = withMirrored(network, dataset)
+  expect(calibrate.samples).toBe(8)
+  const found: Batch[] = []
+  for await (const each of calibrate.batches({ batchSize: n, limit: 4 })) found.push(each)
+  expect(found).toHaveLength(2) // two samples, and the two once more
+  const [plain, turned] = found.map(({ feeds }) => feeds.x?.data ?? [])
+  expect(plain).toEqual(data)
+  for (let i = 0; i < n; i++)
+    for (let channel = 0; channel < c; channel++)
+      for (let y = 0; y < h; y++)
+        for (let x = 0; x < w; x++) expect(turned?.[at(i, channel, y, x)]).toBe(data[at(i, channel, y, w - 1 - x)])
 })
 
 describe.skipIf(!hasData)('a pruned network', () => {

@@ -136,6 +136,7 @@ describe.skipIf(!hasData)('on real models', () => {
       graph: network.graph,
       dataset,
       samples: 6,
+      views: 1,
       device: 'cpu' as const,
       piece,
       state,

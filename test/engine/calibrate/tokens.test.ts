@@ -87,7 +87,7 @@ describe.skipIf(!hasData)('on real models', () => {
     const notify = (text: string) => expect(text).toBe('')
     const begun = { ...piece, border: [] } // from the inputs: nothing was compressed
     return {
-      ...{ network, graph: network.graph, dataset, samples, device: 'cpu', notify },
+      ...{ network, graph: network.graph, dataset, samples, views: 1, device: 'cpu', notify },
       piece: begun,
       state: null,
       weights: new Map(),
