@@ -1,6 +1,7 @@
 // Sums of the powers of a matrix, by row and by column, from which norms and kurtosis follow. The matrix goes through an
-// ONNX graph block by block; only the sums come back.
-import { int64Tensor } from '../graph/constants.ts'
+// ONNX graph block by block; only the sums come back. Powers are those of x over the block's largest magnitude: the fourth of
+// weights below 1e-11 or above 1e9 is nothing, or infinite, in float32. Sums are in float64 and in the weights' own size again.
+import { float32Tensor, int64Tensor } from '../graph/constants.ts'
 import { type Graph, int, node } from '../graph/ir.ts'
 import { rowsPerBlock, type WeightRows } from '../quantize/rows.ts'
 import { openSession } from '../runtime/session.ts'
@@ -23,16 +24,33 @@ function momentsGraph(): Graph {
     irVersion: 10,
     opsets: new Map([['', 17]]),
     nodes: [
-      node('Identity', ['x'], ['x1']),
-      node('Mul', ['x', 'x'], ['x2']),
-      node('Mul', ['x2', 'x'], ['x3']),
+      node('Abs', ['x'], ['size']),
+      node('ReduceMax', ['size'], ['most'], { keepdims: int(0) }),
+      // 1 where that is 0 or not finite: what is not finite shows in the sums.
+      node('Greater', ['most', 'none'], ['some']),
+      node('Less', ['most', 'infinite'], ['finite']),
+      node('And', ['some', 'finite'], ['usable']),
+      node('Where', ['usable', 'most', 'one'], ['unit']),
+      node('Div', ['x', 'unit'], ['x1']),
+      node('Mul', ['x1', 'x1'], ['x2']),
+      node('Mul', ['x2', 'x1'], ['x3']),
       node('Mul', ['x2', 'x2'], ['x4']),
       ...side('byRow'),
       ...side('byCol'),
     ],
     inputs: [{ name: 'x', dtype: 'float32', shape: ['rows', 'cols'] }],
-    outputs: outputs.map((name) => ({ name, dtype: 'float32', shape: [name.startsWith('byRow') ? 'rows' : 'cols'] })),
+    outputs: [
+      ...outputs.map((name) => ({
+        name,
+        dtype: 'float32' as const,
+        shape: [name.startsWith('byRow') ? 'rows' : 'cols'],
+      })),
+      { name: 'unit', dtype: 'float32', shape: [] },
+    ],
     initializers: new Map([
+      ['none', float32Tensor('none', [0], [])],
+      ['one', float32Tensor('one', [1], [])],
+      ['infinite', float32Tensor('infinite', [Infinity], [])],
       ['byRow', int64Tensor('byRow', [1])],
       ['byCol', int64Tensor('byCol', [0])],
     ]),
@@ -71,11 +89,14 @@ export async function moments(source: WeightRows): Promise<{ rows: Moments; cols
     const end = Math.min(begin + step, source.rows)
     const x = { dtype: 'float32' as const, dims: [end - begin, source.cols], data: source.read(begin, end) }
     const found = await live.run({ x })
+    const unit = Number(found.unit?.data[0] ?? 1)
     for (const [at, power] of powers.entries()) {
-      rows.sums[at]?.set(found[`byRow${power}`]?.data as Float32Array, begin)
+      const scale = unit ** (at + 1)
+      const own = (axis: string) =>
+        Float64Array.from(found[`${axis}${power}`]?.data as Float32Array, (sum) => scale * sum)
+      rows.sums[at]?.set(own('byRow'), begin)
       const into = cols.sums[at] ?? new Float64Array()
-      const own = found[`byCol${power}`]?.data as Float32Array
-      for (let col = 0; col < into.length; col++) into[col] = (into[col] ?? 0) + (own[col] ?? 0)
+      own('byCol').forEach((sum, col) => (into[col] = (into[col] ?? 0) + sum))
     }
   }
   return { rows, cols }

@@ -41,6 +41,21 @@ test('kurtosis: 1 of two values, 1.8 of an even spread, 3 of a normal distributi
   expect(wholeKurtosis((await moments(rowsOf(gaussian(300, 300)))).rows)).toBeCloseTo(3, 1)
 })
 
+test.each([1e-20, 1e25])('weights of size %d have the same tails, and are finite', async (size) => {
+  const matrix = gaussian(40, 30)
+  const scaled = rowsOf({ ...matrix, data: matrix.data.map((w) => w * size) })
+  const [plain, own] = [await moments(rowsOf(matrix)), await moments(scaled)]
+  for (const side of ['rows', 'cols'] as const) {
+    const [a, b] = [sideOf(plain[side]), sideOf(own[side])]
+    expect(b.medianNorm / size / a.medianNorm).toBeCloseTo(1, 5)
+    expect(b.medianKurtosis).toBeCloseTo(a.medianKurtosis, 4)
+    expect(b.heaviest[0]?.index).toBe(a.heaviest[0]?.index)
+  }
+  matrix.data[5 * 30 + 2] = Infinity
+  const { rows } = await moments(rowsOf(matrix))
+  expect(rows.sums[1].findIndex((sum) => !Number.isFinite(sum))).toBe(5)
+})
+
 test('a grown row and a column with one far weight stand out', async () => {
   const matrix = gaussian(64, 40)
   for (let col = 0; col < 40; col++) matrix.data[7 * 40 + col]! *= 20
