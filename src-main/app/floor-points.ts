@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { Fault } from '../../src-preload/contract/fault.ts'
 import { floorPoints, type Recipe, recipeSchema } from '../../src-preload/contract/plan.ts'
+import { allocators } from '../engine/allocate/registry.ts'
 import type { Unit } from '../jobs/work.ts'
 import { readStep, saveStep } from '../store/steps.ts'
 import { envelope } from './front-points.ts'
@@ -13,9 +14,9 @@ import { planFor, type PlanRequest } from './solve.ts'
 export const pointSchema = z.object({ recipe: recipeSchema, predicted: z.number() })
 export type Point = z.infer<typeof pointSchema> // `predicted`: quality, higher is better
 
-/** Allocators that prepare once and then answer in milliseconds; others take up to seconds for each plan. */
-const swift = ['knapsack', 'pairwise', 'bisection']
-const slowPoints = 16
+const slowPoints = 16 // of allocators that take seconds for each plan
+
+const isSwift = (allocator: string): boolean => allocators.find(({ id }) => id === allocator)?.isSwift ?? false
 
 type Asked = Omit<PlanRequest, 'budget' | 'uniform'>
 
@@ -41,7 +42,7 @@ export async function pointsAlong(
     const bytes = Math.ceil(least * (most / least) ** (k / (count - 1)))
     try {
       const { recipe, predicted, allocator } = await planFor(model, { ...asked, uniform: false, budget: { bytes } })
-      if (!swift.includes(allocator)) count = slowPoints
+      if (!isSwift(allocator)) count = slowPoints
       found.push({ bytes: predicted.bytes, loss: predicted.loss, recipe })
     } catch (error) {
       // One that searches at random may miss the only plan of a size.

@@ -1,7 +1,7 @@
 // "Lose at most x", found by measuring: bisection along the predicted curve (allocate/bisect.ts), each step a plan that is run
 // and evaluated. What was measured stays, whatever becomes of the job: a search goes on where it was stopped.
 import { z } from 'zod'
-import { constraintsSchema, floorPoints, methodsSchema, type Recipe } from '../../src-preload/contract/plan.ts'
+import { constraintsSchema, floorMeasured, methodsSchema, type Recipe } from '../../src-preload/contract/plan.ts'
 import type { Evaluation } from '../../src-preload/contract/results.ts'
 import type { Handlers } from '../../src-preload/contract/server.ts'
 import { type Measured, nextPoint, type Order, outcome } from '../engine/allocate/bisect.ts'
@@ -83,7 +83,7 @@ export const prepareFloor =
         const quality = evaluation && qualityOf(evaluation)
         return quality ? [{ ...quality, index }] : []
       })
-    const steps = mostMeasured(given?.length ?? floorPoints)
+    const steps = floorMeasured(given?.length)
     const first = evaluateUnit(context, project, { subject, checkpoint, data, candidate: original(subject) })
     const units = Array.from({ length: steps }, (_, step): Unit => ({
       key: `floor-step-${step}`,
@@ -109,9 +109,6 @@ export const prepareFloor =
       },
     }
   }
-
-/** Halves, and a few beyond where the prediction led astray. */
-const mostMeasured = (points: number): number => Math.ceil(Math.log2(points + 1)) + 3
 
 /** Runs and evaluates one plan, unit by unit: those that are done are passed over. */
 async function measurePoint(

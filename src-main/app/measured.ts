@@ -1,6 +1,6 @@
 // What measured variants tell of predictions: sums of layer losses against measured ones, and what a divergence costs.
 import { isDeepStrictEqual } from 'node:util'
-import type { Methods } from '../../src-preload/contract/plan.ts'
+import type { Methods, Recipe } from '../../src-preload/contract/plan.ts'
 import type { Evaluation, Variant } from '../../src-preload/contract/results.ts'
 import { pairLoss } from '../engine/allocate/limits.ts'
 import { listEvaluationsOn } from '../store/evaluations.ts'
@@ -61,21 +61,24 @@ const roundingOf = ({ quantizer, prepare }: Methods): unknown => ({
   prepare: prepare.filter(({ method }) => method !== REMOVE_BLOCKS),
 })
 
-/** What measured variants under these methods chose for each layer, with the same blocks left out. */
-export function measuredRecipes(
+/** Recipes of measured variants of this checkpoint, each read once for all that is told from them. */
+export const recipesOf = (
   project: OpenProject,
-  subject: Subject,
+  { row: { checkpoint } }: Subject,
   measured: readonly MeasuredVariant[],
-  methods: Methods,
-): MeasuredRecipe[] {
-  const [own, removed] = [roundingOf(methods), [...removedBy(methods)].sort()]
-  return measured.flatMap(({ variant, loss }) => {
+): { recipe: Recipe; loss: number }[] =>
+  measured.flatMap(({ variant, loss }) => {
     const recipe = variant && readRecipe(project.store.read, { id: variant.recipeId })
-    if (!recipe || recipe.checkpoint.fingerprint !== subject.row.checkpoint) return []
-    const used = methodsOfRecipe(recipe)
-    if (!isDeepStrictEqual([roundingOf(used), [...removedBy(used)].sort()], [own, removed])) return []
-    return [{ options: new Map(recipe.layers.map(({ name, option }) => [name, option.id])), loss: loss.value }]
+    return recipe?.checkpoint.fingerprint === checkpoint ? [{ recipe, loss: loss.value }] : []
   })
+
+/** What measured variants under these methods chose for each layer, with the same blocks left out. */
+export function measuredRecipes(made: ReturnType<typeof recipesOf>, methods: Methods): MeasuredRecipe[] {
+  const identity = (of: Methods): unknown => [roundingOf(of), [...removedBy(of)].sort()]
+  const own = identity(methods)
+  return made
+    .filter(({ recipe }) => isDeepStrictEqual(identity(methodsOfRecipe(recipe)), own))
+    .map(({ recipe, loss }) => ({ options: new Map(recipe.layers.map(({ name, option }) => [name, option.id])), loss }))
 }
 
 /** Of every format: what a layer's option costs does not depend on the file around it. */
@@ -83,7 +86,7 @@ export function measuredPoints(
   project: OpenProject,
   subject: Subject,
   given: {
-    measured: readonly MeasuredVariant[]
+    made: ReturnType<typeof recipesOf>
     losses: Losses
     methods: Methods
     pairs: readonly { a: string; b: string; rho: number }[]
@@ -92,15 +95,13 @@ export function measuredPoints(
   const { losses, methods, pairs } = given
   const removal = removalLosses(project, subject)
   const own = roundingOf(methods)
-  const points = given.measured.flatMap(({ variant, loss }) => {
-    const recipe = variant && readRecipe(project.store.read, { id: variant.recipeId })
-    if (!recipe || recipe.checkpoint.fingerprint !== subject.row.checkpoint) return []
+  const points = given.made.map(({ recipe, loss }) => {
     const costs = new Map(recipe.layers.map(({ name, option }) => [name, losses.of(name, option).loss]))
-    const gone = removal(removedBy(methodsOfRecipe(recipe))).loss
+    const used = methodsOfRecipe(recipe)
+    const gone = removal(removedBy(used)).loss
     const predicted = [...costs.values()].reduce((sum, cost) => sum + cost, gone)
     const cross = pairs.reduce((sum, { a, b, rho }) => sum + pairLoss(rho, costs.get(a) ?? 0, costs.get(b) ?? 0), 0)
-    const alike = isDeepStrictEqual(roundingOf(methodsOfRecipe(recipe)), own)
-    return [{ predicted, cross, measured: loss.value, alike }]
+    return { predicted, cross, measured: loss, alike: isDeepStrictEqual(roundingOf(used), own) }
   })
   // Another quantizer is off by another factor: its points count only while there are none of this one.
   const alike = points.filter((point) => point.alike)

@@ -14,6 +14,7 @@ import {
   type MeasuredRecipe,
   measuredRecipes,
   measuredVariants,
+  recipesOf,
   qualitiesOf,
   removedBy,
 } from './measured.ts'
@@ -168,7 +169,8 @@ function build(
   const gone = removalLosses(project, subject)(removed)
   const pairs = readPairs(project, subject)
   const measured = measuredVariants(project, subject)
-  const points = measuredPoints(project, subject, { measured, losses, methods, pairs })
+  const made = recipesOf(project, subject, measured)
+  const points = measuredPoints(project, subject, { made, losses, methods, pairs })
   const weight = couplingWeight(points, losses.priorDeviation)
   const index = new Map(layers.map(({ name }, at) => [name, at]))
   const model: PlanModel = {
@@ -190,7 +192,7 @@ function build(
     ...{ removed, removedLoss: gone.loss, removedError: gone.standardError, shorter: [] },
     running: candidates.running,
     qualities: qualitiesOf(measured),
-    recipes: measuredRecipes(project, subject, measured, methods),
+    recipes: measuredRecipes(made, methods),
   }
   const predictions = points.map((point) => ({
     predicted: point.predicted + weight * point.cross,

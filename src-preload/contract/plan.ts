@@ -74,6 +74,9 @@ export const everyOptionBelow = 1_000_000
 /** Plans along the curve that a search by measuring can stop at: 2 ^ 6, so that six or seven are measured. */
 export const floorPoints = 64
 
+/** Most of them that it measures: halves, and a few beyond where the prediction led astray. */
+export const floorMeasured = (points = floorPoints): number => Math.ceil(Math.log2(points + 1)) + 3
+
 /** What a plan must keep beside its budget. Layers are named as in the checkpoint. */
 export const constraintsSchema = z.object({
   alike: z.array(z.array(z.string()).min(2)).default([]), // each group takes one option

@@ -5,7 +5,8 @@ import { Fault } from '../../src-preload/contract/fault.ts'
 import { noConstraints, plainMethods } from '../../src-preload/contract/plan.ts'
 import { allocatorChoices, chosenBy } from '../../src-renderer/features/plan/allocators.ts'
 import { askedFields } from '../../src-renderer/features/plan/budgetModes.ts'
-import { floorMeasured, floorTime } from '../../src-renderer/features/plan/floor.ts'
+import { floorMeasured } from '../../src-preload/contract/plan.ts'
+import { floorTime } from '../../src-renderer/features/plan/floor.ts'
 import { useCompare } from '../../src-renderer/stores/compare.ts'
 import { usePlan } from '../../src-renderer/stores/plan.ts'
 import { useSession } from '../../src-renderer/stores/session.ts'
@@ -67,8 +68,8 @@ test('without room for it the person is asked before a search begins', async () 
 
 test('the time of a search grows with what of a plan is still to be done, and is not told where nothing tells it', () => {
   const { time } = preflight
-  expect(floorTime({ time, done: 0 })).toBe(9000 * floorMeasured)
-  expect(floorTime({ time, done: 0.5 })).toBe(18_000 * floorMeasured)
+  expect(floorTime({ time, done: 0 })).toBe(9000 * floorMeasured())
+  expect(floorTime({ time, done: 0.5 })).toBe(18_000 * floorMeasured())
   expect(floorTime({ time: { ...time, seconds: 0 }, done: 1 })).toBeNull()
 })
 

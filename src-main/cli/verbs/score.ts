@@ -66,13 +66,12 @@ const canRun = ({ data, checkpoint }: Project): boolean => data !== null && chec
 
 /** Measures them in one job and gives what there is; one that does not fit the network was told and left out. */
 async function measured(
-  { client, finish, say }: Session,
+  { client, finish }: Session,
   { folder: project }: Project,
   uses: MethodUse[],
 ): Promise<ScoreResult[]> {
   if (uses.length === 0) return []
   const { notices } = await finish(await client.call('score.start', { project, uses }))
-  for (const notice of notices) say(`note: ${notice}`)
   const scores: ScoreResult[] = []
   for (const { method, parameters } of uses) {
     const isLeftOut = notices.some((notice) => notice.includes('left out'))

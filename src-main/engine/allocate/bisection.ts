@@ -37,6 +37,7 @@ export const bisection = defineAllocator({
   version: 1,
   params: z.object({}),
   knows: ['objective-bytes', 'maxLoss'],
+  isSwift: true,
   solve: (problem) => {
     checkProblem(problem)
     const { layers, objective, maxBytes = Infinity, maxLoss = Infinity } = problem

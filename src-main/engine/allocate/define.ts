@@ -49,6 +49,8 @@ export interface Allocator<P extends z.ZodObject = z.ZodObject> extends MethodBa
   family: 'allocate'
   /** Which parts of a problem it takes into account beside bytes and loss; others are refused by name. */
   knows: readonly ('objective-bytes' | 'maxLoss' | 'maxSeconds' | 'pairs')[]
+  /** Prepares once and then answers in milliseconds; others take up to seconds for each plan. */
+  isSwift: boolean
   /** Fault('infeasible') names the bounds that contradict each other and the nearest that can be had, in `data`. */
   solve(problem: Problem, parameters: z.output<P>): Allocation | Promise<Allocation>
 }

@@ -136,6 +136,7 @@ export const genetic = defineAllocator({
   version: 2, // measured recipes come with the problem
   params,
   knows: ['objective-bytes', 'maxLoss', 'maxSeconds', 'pairs'],
+  isSwift: false,
   solve: (problem, settings) => {
     checkProblem(problem)
     if (problem.layers.length === 0) return prepareKnapsack([]).within(problem)

@@ -244,6 +244,7 @@ export const integerProgram = defineAllocator({
     gap: z.number().min(0).max(0.1).default(1e-6).describe('Relative distance to the proven bound that is good enough'),
   }),
   knows: ['objective-bytes', 'maxLoss', 'maxSeconds', 'pairs'],
+  isSwift: false,
   solve: async (problem, { seconds, gap }) => {
     checkProblem(problem)
     const { layers, pairs = [], objective, seed = 1 } = problem

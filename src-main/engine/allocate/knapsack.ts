@@ -160,6 +160,7 @@ export const knapsack = defineAllocator({
   version: 2,
   params: z.object({}),
   knows: ['objective-bytes', 'maxLoss'],
+  isSwift: true,
   solve: (problem) => {
     checkProblem(problem)
     return prepareKnapsack(problem.layers).within(problem)

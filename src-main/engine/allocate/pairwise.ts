@@ -205,6 +205,7 @@ export const pairwise = defineAllocator({
       .describe('Blocks with at most so many joint choices are solved exactly'),
   }),
   knows: ['objective-bytes', 'maxLoss', 'pairs'],
+  isSwift: true,
   solve: async (problem, { enumerated }) => {
     checkProblem(problem)
     const known = latest.get(problem.layers)

@@ -1,12 +1,9 @@
-import { floorPoints } from '../../../src-preload/contract/plan.ts'
+import { floorMeasured } from '../../../src-preload/contract/plan.ts'
 import type { Preflight } from '../../../src-preload/contract/preflight.ts'
-
-/** Most of them that it measures: halves, and a few beyond where the prediction led astray. */
-export const floorMeasured = Math.ceil(Math.log2(floorPoints + 1)) + 3
 
 /** Milliseconds that a search takes at most, from what one of its plans takes; null where nothing tells. What is done already of
  *  that plan tells nothing of the others. */
 export function floorTime({ time, done }: Pick<Preflight, 'time' | 'done'>): number | null {
   if (!(time.seconds > 0) || done > 0.99) return null
-  return (1000 * time.seconds * floorMeasured) / (1 - done)
+  return (1000 * time.seconds * floorMeasured()) / (1 - done)
 }
