@@ -1,6 +1,6 @@
 import type { EChartsCoreOption } from 'echarts/core'
 import type { ChartTheme } from './theme.ts'
-import { linearExtent, linearTicks, logExtent, logTicks } from './ticks.ts'
+import { linearExtent, linearTicks, logExtent, logTicks, tickWriter } from './ticks.ts'
 
 export interface ScatterMark {
   key: string
@@ -48,7 +48,13 @@ export function scatterOption(data: ScatterData, theme: ChartTheme): EChartsCore
     axisTick: { show: false, customValues: of.ticks }, // grid lines stand at these
     minorTick: { show: false },
     splitLine: { show: true, lineStyle: { color: theme.grid } },
-    axisLabel: { color: theme.ink3, fontSize: 12, customValues: of.ticks, formatter: data.write, hideOverlap: true },
+    axisLabel: {
+      color: theme.ink3,
+      fontSize: 12,
+      customValues: of.ticks,
+      formatter: tickWriter(of.ticks, data.write),
+      hideOverlap: true,
+    },
   })
   const name = { color: theme.ink2, fontSize: 12 }
   const points = data.marks.map((mark) => [mark.x, mark.y])

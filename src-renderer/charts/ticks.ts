@@ -12,6 +12,17 @@ export function linearTicks(low: number, high: number, count = 6): number[] {
   return ticks
 }
 
+/** `write`, with as many digits as it takes to tell the ticks of an axis apart. */
+export function tickWriter(ticks: readonly number[], write: (value: number) => string): (value: number) => string {
+  const differ = (words: (value: number) => string): boolean => new Set(ticks.map(words)).size === ticks.length
+  if (differ(write)) return write
+  for (let digits = 4; digits < 12; digits++) {
+    const words = (value: number): string => String(Number(value.toPrecision(digits))).replace('-', '−')
+    if (differ(words)) return words
+  }
+  return write
+}
+
 /** Round numbers over [low, high] for a logarithmic axis: decades where there are several, else 1-2-5, else finer, else evenly spaced. */
 export function logTicks(low: number, high: number): number[] {
   if (!(low > 0) || !(high > low)) return [low]

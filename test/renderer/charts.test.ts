@@ -7,7 +7,7 @@ import { stripBars, stripIndexAt } from '../../src-renderer/charts/layerStrip.ts
 import { planOption } from '../../src-renderer/charts/scorePlans.ts'
 import { scatterOption } from '../../src-renderer/charts/scatter.ts'
 import { rangesOption } from '../../src-renderer/charts/xray.ts'
-import { linearTicks, logExtent, logTicks } from '../../src-renderer/charts/ticks.ts'
+import { linearTicks, logExtent, logTicks, tickWriter } from '../../src-renderer/charts/ticks.ts'
 import { theme } from './helpers/theme.ts'
 
 interface Series {
@@ -81,7 +81,7 @@ test('grid lines stand at the ticks that are written', () => {
   const plans = [{ id: 'zd', look: 0, judged: [low!, high!], measured: [], isFaded: false }]
   const write = { x: String, y: String }
   const marks = [1, 2].map((at) => ({ key: `${at}`, x: at * 0.37, y: at }))
-  const inputs = { min: [-2], max: [2.4], mean: [0], deviation: [1], entropy: [5] }
+  const inputs = { min: [-2], max: [2.4], mean: [0], deviation: [1], entropy: [5], source: '' }
   const drawn = {
     front: frontOption(front, theme),
     plans: planOption({ series: plans, write }, theme),
@@ -95,6 +95,14 @@ test('grid lines stand at the ticks that are written', () => {
       expect(axisTick.customValues, name).toEqual(axisLabel.customValues)
     }
   }
+})
+
+test('ticks that lie close together are told apart', () => {
+  const write = (value: number) => value.toFixed(3).replace('-', '−')
+  const close = [-0.157, -0.1565, -0.156]
+  expect(close.map(tickWriter(close, write))).toEqual(['−0.157', '−0.1565', '−0.156'])
+  expect([1, 2].map(tickWriter([1, 2], write))).toEqual(['1.000', '2.000'])
+  expect([3, 3].map(tickWriter([3, 3], write))).toEqual(['3.000', '3.000'])
 })
 
 test('a logarithmic extent ignores what it cannot show', () => {

@@ -7,8 +7,22 @@ import { scatterOption } from '../../src-renderer/charts/scatter.ts'
 import { planMarkAt, planOption } from '../../src-renderer/charts/scorePlans.ts'
 import { rangesOption, spectrumOption, widestFirst } from '../../src-renderer/charts/xray.ts'
 import { choicesOf } from '../../src-renderer/features/scores/choices.ts'
-import { agreements, chosenWidth, columnsOf, shortTitle, widthsOf } from '../../src-renderer/features/scores/columns.ts'
-import { detailRows, layerOfKey, partsOf } from '../../src-renderer/features/scores/details.ts'
+import {
+  agreements,
+  chosenWidth,
+  columnsOf,
+  shortName,
+  shortTitle,
+  widthsOf,
+} from '../../src-renderer/features/scores/columns.ts'
+import {
+  detailRows,
+  firstPair,
+  layerOfKey,
+  partsOf,
+  titleOfKey,
+  writerOf,
+} from '../../src-renderer/features/scores/details.ts'
 import { defaultPair, pairMarks } from '../../src-renderer/features/scores/pairs.ts'
 import { planChart, planLines, runsOf } from '../../src-renderer/features/scores/planLines.ts'
 import { rankRows } from '../../src-renderer/features/scores/rankRows.ts'
@@ -124,6 +138,21 @@ describe('columns, rows and agreement', () => {
     expect(detailRows(heads, 'order')[5]).toMatchObject({ title: 'Block 1, head 1', parts: [2, 3] })
     expect(layerOfKey(heads, '1/1', layers)).toBe('model.layers.1.self_attn.q_proj.weight')
     expect(layerOfKey({ per: 'layer' }, 'lm_head.weight', layers)).toBe('lm_head.weight')
+    expect(titleOfKey({ per: 'expert' }, '2/7')).toBe('Block 2, expert 7')
+    expect(shortName('model.layers.0.q_proj.weight, channel 3')).toBe('layers.0.q_proj, channel 3')
+  })
+
+  test('counts are written as counts, and figures that differ are drawn first', () => {
+    const values = [9, 1504].map((tokens, at) => ({
+      key: `0/${at}`,
+      value: 1,
+      parts: { bias: 0, ratio: at + 0.5, tokens },
+    }))
+    expect(values.map(({ parts }) => writerOf({ values }, 'tokens')(parts.tokens))).toEqual(['9', '1,504'])
+    expect(writerOf({ values }, 'ratio')(0.5)).toBe('0.500')
+    expect(writerOf({ values }, 'tokens')(null)).toBe('–')
+    expect(firstPair({ values })).toEqual(['ratio', 'tokens'])
+    expect(firstPair({ values: values.slice(0, 1) })).toEqual(['bias', 'ratio'])
   })
 })
 

@@ -44,7 +44,7 @@ export const shortTitle = (title: string): string => {
 }
 
 /** A layer's name without what nearly all have in common; the whole one stands in the tip. */
-export const shortName = (name: string): string => name.replace(/^model\./, '').replace(/\.weight$/, '')
+export const shortName = (name: string): string => name.replace(/^model\./, '').replace(/\.weight(?=,|$)/, '')
 
 /** How far down a rank is: 0 of the highest, 1 of the lowest. */
 export const placeOf = (rank: number, count: number): number => (count > 1 ? (rank - 1) / (count - 1) : 0)

@@ -1,4 +1,5 @@
 import type { ScoreResult } from '../../../src-preload/contract/methods.ts'
+import { formatCount, formatScientific } from '../../ui/format.ts'
 
 export interface DetailRow {
   key: string
@@ -29,6 +30,22 @@ export const partsOf = ({ values }: Pick<ScoreResult, 'values'>): string[] => [
   ...new Set(values.flatMap(({ parts }) => Object.keys(parts ?? {}))),
 ]
 
+/** How figures of one name are written: counts as counts, all else to three digits. */
+export function writerOf({ values }: Pick<ScoreResult, 'values'>, part: string): (value: number | null) => string {
+  const all = values.flatMap(({ parts }) => parts?.[part] ?? [])
+  return all.every(Number.isInteger) ? formatCount : formatScientific
+}
+
+/** The two figures that are drawn first: such as differ, where there are any. */
+export function firstPair(result: Pick<ScoreResult, 'values'>): string[] {
+  const varies = (part: string): boolean => new Set(result.values.map(({ parts }) => parts?.[part])).size > 1
+  const parts = partsOf(result)
+  return [...parts.filter(varies), ...parts.filter((part) => !varies(part))].slice(0, 2)
+}
+
+/** A key as a person says it. */
+export const titleOfKey = ({ per }: Pick<ScoreResult, 'per'>, key: string): string => named[per](key)
+
 export type DetailSort = 'order' | 'value' | 'rising'
 
 /** A score's own values: one row a block, layer, channel, head or expert. */
@@ -38,7 +55,7 @@ export function detailRows(result: ScoreResult, sort: DetailSort): DetailRow[] {
   const parts = partsOf(result)
   const rows = result.values.map(({ key, value, parts: own }) => ({
     key,
-    title: named[result.per](key),
+    title: titleOfKey(result, key),
     value,
     share: high > low ? (value - low) / (high - low) : 0,
     parts: parts.map((name) => own?.[name] ?? null),

@@ -59,7 +59,7 @@ test('an expert with a rare outlier behind which the hidden state is massive is 
   expect(found.values.filter(({ parts }) => parts?.['super expert'] === 1).map(({ key }) => key)).toEqual(['0/1'])
   const calm = await find(network, (name) => (name.startsWith(chosen) ? 900 : 0.1))
   expect(calm.notes?.[0]).toBe(
-    'No super experts: no block forms massive activations. The largest output is that of 0/1.',
+    'No super experts: no block forms massive activations. The largest output is that of 0/1 (block/expert).',
   )
   expect(() => find(network, (name) => (name.startsWith(chosen) ? NaN : 1))).toThrow('expert 0/1 have NaN')
 })

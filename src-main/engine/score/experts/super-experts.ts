@@ -139,7 +139,7 @@ export const superExpertScore = defineScore({
         const notes = [
           found.length > 0
             ? `Super experts, to be left as they are: ${found.map(({ key }) => key).join(', ')} (block/expert).`
-            : `No super experts: ${forming.size === 0 ? 'no block forms massive activations' : 'none stands out where massive activations form'}. The largest output is that of ${top.key}.`,
+            : `No super experts: ${forming.size === 0 ? 'no block forms massive activations' : 'none stands out where massive activations form'}. The largest output is that of ${top.key} (block/expert).`,
           ...(idle.length > 0 ? [`No token of the calibration data chose ${idle.join(', ')}.`] : []),
         ]
         return {

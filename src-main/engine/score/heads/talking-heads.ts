@@ -159,7 +159,7 @@ class Channels {
     const told = this.#strongest.map(
       ({ from, to, input, score }) => `${from} > ${to} by ${input} (${score.toFixed(1)})`,
     )
-    const notes = [`Strongest channels, times chance: ${told.join(', ')}.`]
+    const notes = [`Strongest channels (block/head), times chance: ${told.join(', ')}.`]
     if (this.#component) {
       const { from, to, input, index, component } = this.#component
       const size = `${component.toFixed(1)} times chance`
