@@ -3,12 +3,12 @@ import type { Project } from '../../src-preload/contract/project.ts'
 import type { Evaluation, Front, MeasuredPoint, Metric } from '../../src-preload/contract/results.ts'
 import { isDominated } from './front-dominance.ts'
 import { escapeText, frontSvg } from './front-svg.ts'
-import { formatBytes, formatMetric } from './words.ts'
+import { formatBytes, formatMetric, metricTitle } from './words.ts'
 
 const STYLE = `:root{color-scheme:light dark}body{--ink:#191c1f;--soft:#5a6168;--paper:#f5f5f2;--card:#fff;--line:#e3e3de;font:15px/1.55 Inter,'Segoe UI',system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1040px;margin:36px auto;padding:0 20px}
 @media screen and (prefers-color-scheme:dark){body{--ink:#eceef0;--soft:#a3aab1;--paper:#121416;--card:#1a1d20;--line:#2c3035}}
 h1{font-size:24px;margin:0 0 4px}h2{font-size:17px;margin:32px 0 8px}p{color:var(--soft);margin:4px 0 16px}figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:12px;overflow:hidden}svg{display:block;width:100%;height:auto}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:14px}td,th{padding:6px 10px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}td:first-child,th:first-child{text-align:left}tr.faded td{color:var(--soft)}small{display:block;color:var(--soft)}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:14px}td,th{padding:6px 10px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}td:first-child,th:first-child{text-align:left}tr.faded{opacity:1}tr.faded td{color:var(--soft)}small{display:block;color:var(--soft)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 20px;font-size:14px}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 @media print{:root{color-scheme:light}body{--paper:#fff;max-width:none;margin:0;padding:0;font-size:12px}.scroll{overflow:visible}table,dl{font-size:10.5px}td,th{padding:3px 5px;white-space:normal}figure,tr{break-inside:avoid}h2{break-after:avoid}}`
 
@@ -100,7 +100,7 @@ export function frontPage(project: Project, front: Front, axis: FrontAxis = 'siz
 <p>Line and band: predicted. Dots with bars: measured; faded ones are beaten in both size and loss by another.</p>
 <figure>${frontSvg(front, checkpoint.name, axis).replace(/ xmlns="[^"]*"/, '')}</figure>
 <h2>Measured</h2>
-${table(['variant', 'size', 'bits', 'peak memory', 'time', 'KL divergence', 'predicted', ...names], measured)}
+${table(['variant', 'size', 'bits', 'peak memory', 'time', 'KL divergence', 'predicted', ...names.map(metricTitle)], measured)}
 ${imported.join('\n')}
 <h2>Predicted</h2>
 ${table(['size', 'bits', 'peak memory', 'KL divergence'], predicted)}

@@ -1,7 +1,7 @@
 import { axisRule, type Costs, type FrontAxis } from '../../src-preload/contract/front-axis.ts'
 import type { Front, FrontPoint, ImportedPoint, Lever, MeasuredPoint } from '../../src-preload/contract/results.ts'
 import { isDominated } from './front-dominance.ts'
-import { formatBytes, formatMetric } from './words.ts'
+import { formatBytes, formatMetric, metricTitle } from './words.ts'
 
 // The front as a picture that needs no browser: KL divergence against size or another axis, both logarithmic.
 
@@ -178,7 +178,7 @@ const tip = (point: MeasuredPoint): string =>
       point.label,
       formatBytes(point.bytes),
       ...(point.memory === null ? [] : [`peak memory ${formatBytes(point.memory)}, measured`]),
-      ...Object.entries(point.metrics).map(([name, { value }]) => `${name} ${formatMetric(name, value)}`),
+      ...Object.entries(point.metrics).map(([name, { value }]) => `${metricTitle(name)} ${formatMetric(name, value)}`),
     ].join('\n'),
   )}</title>`
 

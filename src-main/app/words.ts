@@ -11,6 +11,22 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(value < 9.995 ? 2 : 1)} ${units[unit]}`
 }
 
+const TITLES = new Map([
+  ['klDivergence', 'KL divergence'],
+  ['agreement', 'same top answer'],
+  ['perplexity', 'perplexity'],
+  ['logPerplexityRatio', 'ln(perplexity ratio)'],
+  ['crossEntropy', 'cross-entropy'],
+  ['top1', 'top-1 accuracy'],
+  ['top5', 'top-5 accuracy'],
+  ['top1Difference', 'top-1 difference'],
+  ['sqnrDb', 'signal to noise'],
+  ['maxAbsDifference', 'largest difference'],
+])
+
+/** A metric in words; one that is not known keeps the name its evaluator gave it. */
+export const metricTitle = (name: string): string => TITLES.get(name) ?? name
+
 const SHARES = new Set(['top1', 'top5', 'agreement', 'top1Difference'])
 
 /** A metric the way the field prints it: shares in percent, losses with four significant digits. */

@@ -112,6 +112,8 @@ test('a measured point is one mark inside the drawing, with its interval; the or
   expect(chart.match(/<rect class="imported i0"/g)).toHaveLength(1 + 1) // and one in the legend
   expect(chart.match(/<polyline class="lever bits"/g)).toHaveLength(1 + 1)
   expect(html.match(/<tr class="faded">/g)).toHaveLength(1) // larger and more lossy than the planned one
+  expect(html).toContain('<th>top-1 accuracy</th>')
+  expect(html).toContain('tr.faded{opacity:1}') // the drawing's fading marks must not fade words
   expect(html).not.toContain('NaN')
   expect(html).not.toContain('Infinity')
 })
