@@ -18,7 +18,11 @@ export interface AccuracyPredictor {
   /** Leave-one-out RMS error of log(loss), of what is used and of the model as it is. */
   error: number
   errorBefore: number
+  errorLearned: number | null // of the learned correction; null of too few samples
 }
+
+/** Fewer recipes teach nothing. */
+export const leastSamples = 4
 
 const FEATURES = 64
 const RIDGES = [1e-3, 1e-2, 1e-1, 1, 10, 100]
@@ -37,13 +41,16 @@ export function fitAccuracy(
   const log = (loss: number) => Math.log(Math.max(loss, floor))
   const targets = samples.map(({ loss }, i) => log(loss) - log(model(choices[i] as Int32Array)))
   const errorBefore = rms(targets)
-  const none = { predict: model, samples: samples.length, means: 'model' as const, error: errorBefore, errorBefore }
-  if (samples.length < 4) return none
+  const none = {
+    ...{ predict: model, samples: samples.length, means: 'model' as const, error: errorBefore, errorBefore },
+    errorLearned: null,
+  }
+  if (samples.length < leastSamples) return none
   const byFactor = oneFactor(targets)
   const plain =
     byFactor.error < errorBefore
       ? {
-          ...{ samples: samples.length, means: 'factor' as const, error: byFactor.error, errorBefore },
+          ...{ ...none, means: 'factor' as const, error: byFactor.error },
           predict: (choice: Int32Array) => model(choice) * byFactor.factor,
         }
       : none
@@ -54,7 +61,7 @@ export function fitAccuracy(
     const fit = ridgeFit(rows, targets, ridge)
     if (best === null || fit.error < best.error) best = fit
   }
-  if (best === null || !(best.error < plain.error)) return plain
+  if (best === null || !(best.error < plain.error)) return { ...plain, errorLearned: best?.error ?? null }
   const { weights, error } = best
   const predict = (choice: Int32Array): number => {
     const loss = model(choice)
@@ -63,7 +70,7 @@ export function fitAccuracy(
     for (let f = 0; f < row.length; f++) correction += (weights[f] ?? 0) * (row[f] ?? 0)
     return loss > 0 ? loss * Math.exp(correction) : loss
   }
-  return { predict, samples: samples.length, means: 'learned', error, errorBefore }
+  return { predict, samples: samples.length, means: 'learned', error, errorBefore, errorLearned: error }
 }
 
 /** One factor for all, and how well each sample is told by that of the others. */

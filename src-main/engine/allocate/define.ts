@@ -42,7 +42,7 @@ export interface Allocation {
   seconds: number | null
   optimal: boolean // proven best, to float64 rounding
   gap: number // objective - proven lower bound on it; 0 when optimal, Infinity where nothing is proven
-  judged?: string // by what `loss` is told, where that is not the problem's own sum
+  judged?: string // by what `loss` is told and what measured recipes taught of it, in words; absent: by the problem's own sum
 }
 
 export interface Allocator<P extends z.ZodObject = z.ZodObject> extends MethodBase<P> {

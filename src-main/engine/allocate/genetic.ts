@@ -7,7 +7,7 @@
 // Takes any problem. Proves nothing by itself: the gap is to the linear bound, where that holds. Seeded.
 // Cost O(population x generations x (layers + pairs)): a second or so for 500 layers x 24 options.
 import { z } from 'zod'
-import { type AccuracyPredictor, fitAccuracy } from './accuracy.ts'
+import { type AccuracyPredictor, fitAccuracy, leastSamples } from './accuracy.ts'
 import { type Allocation, defineAllocator, type Problem } from './define.ts'
 import { excessOf, Individual, neighboursOf } from './individual.ts'
 import { prepareKnapsack } from './knapsack.ts'
@@ -61,14 +61,20 @@ async function evolve(problem: Problem, settings: z.output<typeof params>): Prom
   const [best] = population
   if (!best || best.excess > 0) throw refusal(problem, population)
   const found = { ...allocationOf(problem, best.choice, corrects ? Infinity : gapOf(problem, best)), ...best.totals }
-  return corrects ? { ...found, judged: wordsOf(learned) } : found
+  return learned.samples > 0 ? { ...found, judged: wordsOf(learned) } : found
 }
 
 /** RMS errors of ln(loss), left one out, as a person reads them: off by a factor of about e^error. */
-function wordsOf({ means, samples, error, errorBefore }: AccuracyPredictor): string {
-  const by = means === 'learned' ? 'a predictor that learned from' : 'one factor from'
+function wordsOf({ means, samples, error, errorBefore, errorLearned }: AccuracyPredictor): string {
+  const variants = `${samples} measured variant${samples === 1 ? '' : 's'}`
   const off = (value: number): string => `${(100 * Math.expm1(value)).toPrecision(2)} %`
-  return `judged by ${by} ${samples} measured variants: off by ${off(error)} on each left out, the sum by ${off(errorBefore)}`
+  const sum = 'judged by the sum over layers'
+  if (errorLearned === null)
+    return `${sum}: a predictor learns from ${leastSamples} measured variants on, ${samples} ${samples === 1 ? 'is' : 'are'} there`
+  if (means === 'model')
+    return `${sum}: a predictor that learns from ${variants} is off by ${off(errorLearned)} on each left out, the sum by ${off(errorBefore)}`
+  const by = means === 'learned' ? 'a predictor that learned from' : 'one factor from'
+  return `judged by ${by} ${variants}: off by ${off(error)} on each left out, the sum by ${off(errorBefore)}`
 }
 
 interface Rated {
