@@ -41,7 +41,8 @@ export function useSync(): void {
       // On the very screen that shows the result, the result is announcement enough.
       if (job.state === 'done' && session.step !== 'run' && session.step !== ending.step)
         toasts.show({ tone: 'good', title: 'Done', text: job.title, action: ending })
-      if (job.state === 'failed' && job.fault)
+      // The list of jobs says it itself.
+      if (job.state === 'failed' && job.fault && session.step !== 'run')
         toasts.show({
           tone: 'bad',
           title: job.fault.message,
