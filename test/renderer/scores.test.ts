@@ -56,6 +56,7 @@ describe('columns, rows and agreement', () => {
     expect(columns[0]?.ranks.get('lm_head.weight')).toBe(1.5) // the embedding is as large
     expect(shortTitle('Layer input modification (LIM)')).toBe('LIM')
     expect(shortTitle('Signal to noise, by channel')).toBe('Signal to noise')
+    expect(shortTitle('Signal-to-noise ratio of hidden states')).toBe('Signal-to-noise ratio')
   })
 
   test('the map sorts by any column, and what a score says nothing of stands last', () => {

@@ -37,10 +37,10 @@ export function columnsOf(
     })
 }
 
-/** Without what stands in brackets or behind a comma, where a head of a table has no room. */
+/** Without what stands in brackets, behind a comma or behind 'of', where a head of a table has no room. */
 export const shortTitle = (title: string): string => {
   const inBrackets = /\(([^)]{2,12})\)\s*$/.exec(title)?.[1]
-  return inBrackets ?? title.split(/[,(:]/)[0]?.trim() ?? title
+  return inBrackets ?? title.split(/[,(:]| of /)[0]?.trim() ?? title
 }
 
 /** A layer's name without what nearly all have in common; the whole one stands in the tip. */
