@@ -93,7 +93,7 @@ function tryValues({ graph, output }: Referee, border: string[], wanted: string[
     const outputs = [...known].filter((name) => !from.includes(name))
     return { from, outputs, part: outputs.length === 0 ? null : segment(graph, { inputs: from, outputs }) }
   } catch {
-    return null
+    return null // a value that no cut gives
   }
 }
 
@@ -125,7 +125,7 @@ async function valuesAt(
     passes.count += referee.effort.of(part) / referee.passWork
     return found
   } catch {
-    return null
+    return null // all then begin at the border; what is wrong with the network itself shows there, and is told
   } finally {
     await session.release()
   }

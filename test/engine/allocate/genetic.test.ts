@@ -210,12 +210,16 @@ test('three samples teach nothing, and a loss of nothing is no infinite lesson',
   expect(Number.isFinite(zero.predict(Int32Array.from(draw().choice)))).toBe(true)
 })
 
-test('what a layer loses counts where all options are of one size (seed 6)', () => {
-  const { layers: drawn, draw } = measuredWorld(6)
-  const layers = drawn.map((layer) => ({ ...layer, bytes: layer.bytes.map(() => 8) }))
-  const samples = Array.from({ length: 60 }, draw)
-  const { error, errorBefore } = fitAccuracy({ layers }, samples, 6)
-  expect(error).toBeLessThan(0.2 * errorBefore) // 0.11
+test('which layer loses is told from its loss where all options are of one size (seed 6)', () => {
+  const next = uniform(6)
+  const layers = Array.from({ length: 5 }, () => choices([[8, 1], [8, 0.5], [8, 0.25], [8, 0.1]])) // prettier-ignore
+  // All layers look alike to the sum; the first alone costs more than it says.
+  const truth = (choice: number[]) => totalsOf({ layers }, Int32Array.from(choice)).loss * Math.exp(2 - choice[0]!)
+  const draw = () => layers.map(() => Math.floor(4 * next()))
+  const samples = Array.from({ length: 80 }, draw).map((choice) => ({ choice, loss: truth(choice) }))
+  const predictor = fitAccuracy({ layers }, samples, 6)
+  console.info(`genetic: off by ${predictor.error.toFixed(3)}, the sum by ${predictor.errorBefore.toFixed(3)}`)
+  expect(predictor.error).toBeLessThan(0.25 * predictor.errorBefore)
 })
 
 test('a choice outside the limits is repaired into them, its totals kept along (seed 4)', () => {

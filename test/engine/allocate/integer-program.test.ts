@@ -56,12 +56,17 @@ test.each([
 })
 
 test('a choice that keeps to a limit within the tolerance of the solver alone is no answer', async () => {
-  // The smallest pair loses 1 + 5e-10: within 1e-6 of the scaled limit, and above it.
-  const layers = [choices([[1, 0.5, 0.1], [5, 0.1, 0.1]]), choices([[1, 0.5 + 5e-10, 0.1], [4, 0.2, 0.1]])] // prettier-ignore
+  // The smallest pair loses 1 + 2e-10: within 1e-6 of the scaled limit, and above it.
+  const layers = [choices([[1, 0.5, 0.1], [5, 0.1, 0.1]]), choices([[1, 0.5 + 2e-10, 0.1], [4, 0.2, 0.1]])] // prettier-ignore
   const limits = { maxLoss: 1, maxSeconds: 0.25 }
   const { values } = await solveProgram(buildProgram({ layers, pairs: [], minimise: 'bytes', limits: { loss: 1 } }, {}, 1).program, { seconds: 5, gap: 0, seed: 1 }) // prettier-ignore
   expect([...(values ?? [])]).toEqual([1, 0, 1, 0]) // so the solver takes it
   expect(await solve({ layers, objective: 'bytes', ...limits })).toMatchObject({ bytes: 5, loss: 0.7 })
+  // With a pair there is no bound that ends the search before the solver is asked.
+  const pairs = [{ a: 0, b: 1, rho: 1e-12 }]
+  const answer = await solve({ layers, pairs, objective: 'bytes', ...limits })
+  expect(answer.bytes).toBe(5)
+  expect(within(answer, limits as Problem)).toBe(true)
 })
 
 test('within 0.1 % of the exact knapsack where both apply, both objectives (seed 8)', async () => {
