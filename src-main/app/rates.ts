@@ -18,21 +18,41 @@ const machine = (): string =>
 
 const fileOf = (home: string): string => join(home, 'rates.json')
 
-/** As kept; null where nothing was measured on this machine, or the file is not ours. */
-function keptRates(home: string): MachineRates | null {
+const daysSchema = z.object({ days: z.array(ratesSchema) })
+const mostDays = 7
+
+/** One probe a day at most, the newest first; those of other machines teach nothing here. */
+function keptDays(home: string): MachineRates[] {
   try {
-    const kept = ratesSchema.parse(JSON.parse(readFileSync(fileOf(home), 'utf8')))
-    return kept.machine === machine() ? kept : null
+    const { days } = daysSchema.parse(JSON.parse(readFileSync(fileOf(home), 'utf8')))
+    return days.filter((day) => day.machine === machine())
   } catch {
-    return null
+    return []
   }
 }
 
-function keep(home: string, rates: MachineRates): void {
+/** Other programs only slow a probe down, so of several each best figure counts, and a probe beside heavy work does not spoil
+ *  later estimates; only of the last days, for a machine that has become slower for good must not be believed fast for ever. */
+const bestOf = ([newest, ...older]: readonly MachineRates[]): MachineRates | null =>
+  newest === undefined
+    ? null
+    : older.reduce(
+        (best, day) => ({
+          ...best,
+          gflops: Math.max(best.gflops, day.gflops),
+          weightsPerSecond: Math.max(best.weightsPerSecond, day.weightsPerSecond),
+          openMs: Math.min(best.openMs, day.openMs),
+        }),
+        newest,
+      )
+
+const dayOf = ({ at }: { at: string }): string => at.slice(0, 10)
+
+function keep(home: string, days: MachineRates[]): void {
   try {
     mkdirSync(home, { recursive: true, mode: 0o700 })
     const partial = `${fileOf(home)}.partial-${process.pid}`
-    writeFileSync(partial, JSON.stringify(rates, null, 2))
+    writeFileSync(partial, JSON.stringify({ days }, null, 2))
     renameSync(partial, fileOf(home))
   } catch {
     // What cannot be kept is measured again.
@@ -41,19 +61,24 @@ function keep(home: string, rates: MachineRates): void {
 
 const asked = new WeakMap<AppContext, Promise<MachineRates | null>>()
 
-/** Measured at the first call on this machine, in about a second; null where even that fails. */
+/** Measured at the first call of a day on this machine, in about a second; the best figures of the last days. null where
+ *  nothing was measured and even that fails. */
 export function machineRates(context: AppContext, again = false): Promise<MachineRates | null> {
   const known = again ? undefined : asked.get(context)
   if (known) return known
   const measure = async (): Promise<MachineRates | null> => {
-    const kept = again ? null : keptRates(context.home)
-    if (kept) return kept
+    const kept = keptDays(context.home)
+    const at = new Date().toISOString()
+    const isToday = (day: MachineRates): boolean => dayOf(day) === dayOf({ at })
+    if (!again && kept[0] && isToday(kept[0])) return bestOf(kept)
     try {
-      const rates = { ...(await ask(context, 'rates', {})), machine: machine(), at: new Date().toISOString() }
-      keep(context.home, rates)
-      return rates
+      const now = { ...(await ask(context, 'rates', {})), machine: machine(), at }
+      const today = bestOf([now, ...kept.filter(isToday)]) ?? now
+      const days = [today, ...kept.filter((day) => !isToday(day))].slice(0, mostDays)
+      keep(context.home, days)
+      return bestOf(days)
     } catch {
-      return null
+      return bestOf(kept)
     }
   }
   const promise = measure()
@@ -62,7 +87,7 @@ export function machineRates(context: AppContext, again = false): Promise<Machin
 }
 
 export const ratesHandlers = (context: AppContext): Pick<Handlers, 'machine.rates'> => ({
-  'machine.rates': ({ measure }) => (measure ? machineRates(context, true) : keptRates(context.home)),
+  'machine.rates': ({ measure }) => (measure ? machineRates(context, true) : bestOf(keptDays(context.home))),
 })
 
 const networkSchema = z.object({ perSampleMs: z.number(), fixedMs: z.number(), samples: z.number().int() })

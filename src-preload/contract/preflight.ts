@@ -58,7 +58,7 @@ export const ratesSchema = z.object({
   weightsPerSecond: z.number(), // rounded to nearest, 4 bits
   openMs: z.number(), // of a session
   machine: z.string(), // processor, threads, runtime of the programs
-  at: z.string(),
+  at: z.string(), // the newest probe; each figure is the best of the last days
 })
 
 export type Preflight = z.infer<typeof preflightSchema>

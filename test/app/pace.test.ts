@@ -62,6 +62,40 @@ test('the machine is measured once, kept, and measured anew when asked or when t
   expect(await machineRates(broken)).toBeNull()
 })
 
+test('a probe beside heavy work spoils nothing: the best of the last seven days counts, a better one takes its place', async () => {
+  const file = join(home, 'rates.json')
+  const speeds = [40, 10, 50]
+  let probes = 0
+  const run = () => Promise.resolve({ gflops: speeds[probes++], weightsPerSecond: 1, openMs: 9 })
+  const open = () => ({ home, questions: { run } }) as unknown as AppContext
+  const days = () => (JSON.parse(readFileSync(file, 'utf8')) as { days: (typeof rates)[] }).days
+  rmSync(file, { force: true })
+  await machineRates(open())
+  expect(await machineRates(open(), true)).toMatchObject({ gflops: 40 }) // 10 was measured
+  expect(days()).toHaveLength(1)
+  const [today] = days()
+  const older = Array.from({ length: 9 }, (_, day) => ({
+    ...today,
+    gflops: 60 + day,
+    openMs: 3,
+    at: `2020-01-0${9 - day}`,
+  }))
+  writeFileSync(file, JSON.stringify({ days: older }))
+  // The first call of a day measures; of the older days the newest six stay, with the better figures.
+  expect(await machineRates(open())).toMatchObject({
+    gflops: 65,
+    openMs: 3,
+    at: expect.not.stringMatching(/^2020/) as unknown,
+  })
+  expect(probes).toBe(3)
+  expect(days().map(({ gflops }) => gflops)).toEqual([50, 60, 61, 62, 63, 64, 65])
+  expect(await machineRates(open())).toMatchObject({ gflops: 65 })
+  expect(probes).toBe(3)
+  const broken = { home, questions: { run: () => Promise.reject(new Error('gone')) } } as unknown as AppContext
+  expect(await machineRates(broken, true)).toMatchObject({ gflops: 65 })
+  rmSync(file)
+})
+
 test('a network is run where that is quick, and else told by the machine: two operations a weight and place, at half the peak', async () => {
   let runs = 0
   const found = { perSampleMs: 3, fixedMs: 40, samples: 24 }

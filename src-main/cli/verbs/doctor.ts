@@ -22,7 +22,7 @@ export const doctor = (options: CommonOptions & { measure: boolean; installCuda?
         `own files: ${info.home}`,
         rates === null
           ? 'speed of jobs: not measured yet; the first pre-flight does it'
-          : `speed of jobs, measured ${rates.at.slice(0, 10)}: ${rates.gflops.toFixed(1)} GFLOP/s in matrix products, ${(rates.weightsPerSecond / 1e6).toFixed(1)} million weights rounded a second, ${rates.openMs.toFixed(0)} ms to open a session`,
+          : `speed of jobs, the best of the last days up to ${rates.at.slice(0, 10)}: ${rates.gflops.toFixed(1)} GFLOP/s in matrix products, ${(rates.weightsPerSecond / 1e6).toFixed(1)} million weights rounded a second, ${rates.openMs.toFixed(0)} ms to open a session`,
         '',
         formatTable(
           ['device', 'usable', 'speed (float32 matrix product)', ''],
