@@ -62,7 +62,7 @@ async function weigh(
   const notify = (note: string): void => void notes.push(note)
   const samples = samplesOf(dataset, wanted.samples, notify)
   const run: PieceRun = {
-    ...{ network, graph, dataset, samples, device, notify, state: null, weights: new Map() },
+    ...{ network, graph, dataset, samples, device, notify, state: null, weights: new Map(), views: 1 },
     piece: { ...found, border: [] }, // from the network's inputs on
   }
   const tokens = await weighPiece(run, [weighting])
