@@ -100,6 +100,13 @@ test('an option says in words where its scales are shared', () => {
   expect(optionNote({ ...base, parameters: { granularity: 'channel', symmetric: false } })).toBe(
     'per channel, affine, rtn',
   )
+  const sparse = { granularity: 'channel', per: 'layer', pattern: 'unstructured', width: 4, unit: 1, sparsity: 0.9 }
+  expect(optionNote({ ...base, method: 'magnitude', parameters: sparse })).toBe(
+    'anywhere, values in 4 bits, per channel, magnitude, per layer',
+  )
+  expect(optionNote({ ...base, method: 'wanda', parameters: { ...sparse, pattern: '2:4', unit: 9 } })).toContain(
+    '2:4 of each row, 9 together',
+  )
   expect(optionNote({ ...base, method: 'keep', parameters: {} })).toBe('as in the checkpoint')
   expect(optionNote({ ...base, parameters: { groupSize: 0 } })).toContain('per channel')
 })

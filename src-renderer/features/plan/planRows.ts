@@ -4,7 +4,7 @@ import type { LivePlan } from '../../stores/plan.ts'
 import type { Project } from '../../../src-preload/contract/project.ts'
 import type { FrontPoint } from '../../../src-preload/contract/results.ts'
 import type { LayerOptions } from '../../stores/project.ts'
-import { formatBits, formatPercent } from '../../ui/format.ts'
+import { formatBits, formatCount, formatPercent } from '../../ui/format.ts'
 
 export type PlanOption = LayerOptions['options'][number]
 
@@ -94,6 +94,8 @@ const grains: Record<string, string> = { tensor: 'per tensor', channel: 'per cha
 /** Weights that share a scale; 0: all of a channel. */
 const sharedBy = (groupSize: number): string => (groupSize > 0 ? `groups of ${groupSize}` : 'per channel')
 
+const patterns: Record<string, string> = { unstructured: 'anywhere', columns: 'whole columns', rows: 'whole rows' }
+
 /** What else the option says, in words: where scales are shared, then method and the other parameters. */
 export function optionNote(option: PlanOption): string {
   if (option.method === 'keep') return 'as in the checkpoint'
@@ -106,6 +108,9 @@ export function optionNote(option: PlanOption): string {
     weighted,
     sparsity: _zeros,
     rankShare: _rank,
+    pattern,
+    width,
+    unit,
     ...rest
   } = option.parameters
   const grain =
@@ -121,10 +126,15 @@ export function optionNote(option: PlanOption): string {
     ([name, value]) =>
       `${name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`)} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
   )
-  const width = type === undefined ? null : `${formatBits(option.bits)} bits`
+  const whole = type === undefined ? null : `${formatBits(option.bits)} bits`
+  const zeros = typeof pattern === 'string' ? (patterns[pattern] ?? `${pattern} of each row`) : null
+  const values = typeof width === 'number' ? `values in ${formatBits(width)} bits` : null
+  const units = typeof unit === 'number' && unit > 1 ? `${formatCount(unit)} together` : null
   const weighing = weighted === true ? 'weighed by importance' : null
   const method = type === undefined ? option.method : null // the type says it
-  return [width, grain, sign, weighing, method, ...others].filter((part) => part !== null).join(', ')
+  return [whole, zeros, units, values, grain, sign, weighing, method, ...others]
+    .filter((part) => part !== null)
+    .join(', ')
 }
 
 /** Narrow to wide; of one width, small to large. */
