@@ -174,6 +174,8 @@ describe('plans', () => {
     const done = { ...lim, points: lim.points.map((point) => ({ ...point, measured: point.judged })) }
     expect(runsOf([done])).toEqual([])
     expect(planLines(null, columns)).toEqual([])
+    const guessed = planLines(plans, columns, false).find(({ look }) => look === 'sensitivity')
+    expect(guessed?.title).toBe('Guessed losses themselves')
   })
 
   test('judged marks are hollow, measured ones filled; the others step back behind what is ticked', () => {
@@ -334,7 +336,7 @@ describe('the screen', { timeout: 20_000 }, () => {
     await measureAll()
     await view('Plans')
     expect(calls('score.plans').at(-1)).toMatchObject({ methods: ['lim', 'zd', 'heads'], weighing: 'rank' })
-    expect(here.text()).toContain('Measured losses themselves')
+    expect(here.text()).toContain('Guessed losses themselves') // nothing was measured on this model
     await here.button('By value').trigger('click')
     await here.button('2.5').trigger('click')
     await flushPromises()

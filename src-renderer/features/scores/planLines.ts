@@ -23,6 +23,9 @@ const baselines = {
   uniform: 'One width for all',
 } as const
 
+const titleOf = (basis: keyof typeof baselines, isMeasured: boolean): string =>
+  basis === 'sensitivity' && !isMeasured ? 'Guessed losses themselves' : baselines[basis]
+
 function meanRatio(own: readonly (number | undefined)[], best: readonly (number | undefined)[]): number | null {
   const logs = own.flatMap((value, at) => {
     const least = best[at]
@@ -31,15 +34,15 @@ function meanRatio(own: readonly (number | undefined)[], best: readonly (number 
   return logs.length === 0 ? null : Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length)
 }
 
-/** Scores and baselines, the one that planned best first. */
-export function planLines(plans: ScorePlans | null, columns: readonly Column[]): PlanLine[] {
+/** Scores and baselines, the one that planned best first. Where no loss was measured, the judge is guessed from the weights. */
+export function planLines(plans: ScorePlans | null, columns: readonly Column[], isMeasured = true): PlanLine[] {
   if (!plans) return []
   const best = plans.rows.find(({ basis }) => basis === 'sensitivity')?.points ?? []
   const lines = plans.rows.map(({ basis, method, notes, points }): PlanLine => {
     const at = columns.findIndex(({ id }) => id === method)
     return {
       id: method ?? basis,
-      title: basis === 'score' ? (columns[at]?.title ?? method ?? '') : baselines[basis],
+      title: basis === 'score' ? (columns[at]?.title ?? method ?? '') : titleOf(basis, isMeasured),
       look: basis === 'score' ? Math.max(0, at) : basis,
       notes,
       points,

@@ -50,7 +50,11 @@ export function useScorePlans({ store, columns }: ReturnType<typeof useScores>) 
     { immediate: true },
   )
 
-  const lines = computed(() => planLines(store.plans, columns.value))
+  /** Whether plans are judged by losses of this very model. */
+  const isMeasured = computed(
+    () => (projects.project?.sensitivity.measured ?? 0) > 0 && projects.project?.data !== null,
+  )
+  const lines = computed(() => planLines(store.plans, columns.value, isMeasured.value))
   /** Plans of the rows ticked that were not measured yet, each once; and the best ones, that they are held against. */
   const runs = computed(() =>
     store.wanted.size === 0
@@ -66,5 +70,5 @@ export function useScorePlans({ store, columns }: ReturnType<typeof useScores>) 
   const stop = useAction(async () => {
     for (const { id } of running.value.toReversed()) await client.call('job.cancel', { job: id })
   })
-  return { fault, lines, runs, running, measure, stop }
+  return { fault, isMeasured, lines, runs, running, measure, stop }
 }
