@@ -39,6 +39,12 @@ test.each(samples)('search blocks of $name are its own layers, in order, none tw
   expect(dependencyBlocks({ ...result, method: 'lim' })).toEqual([])
 })
 
+test('search blocks of two layers and more are read off, layers without one and lone ones are not', () => {
+  const at = (key: string, block?: number) => ({ key, value: 1, ...(block !== undefined && { parts: { 'search block': block } }) }) // prettier-ignore
+  const values = [at('a', 4), at('x'), at('b', 4), at('c', 5), at('y')]
+  expect(dependencyBlocks({ method: 'qvlm', values })).toEqual([['a', 'b']])
+})
+
 test('a checkpoint without a graph is refused', () => {
   const network = { ...openModel(samples[0]), graph: null }
   expect(() => qvlm.values(network, qvlm.params.parse({}))).toThrow('tensors only')
