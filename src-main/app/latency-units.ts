@@ -51,13 +51,18 @@ export function readSeconds(project: OpenProject, subject: Subject, format: stri
       .map((timing) => [`${timing.shape} ${timing.form}`, timing.seconds]),
   )
   const shapeOf = readProbes(db, shapes(checkpoint), z.string())
+  const lookups = new Set(
+    subject.checkpoint.summary.layers.flatMap(({ name, role }) => (role === 'embed' ? [name] : [])),
+  )
   const whole = readProbe(db, wholes(checkpoint, device), wholeSchema)
   const floats = [...shapeOf.values()].reduce((sum, shape) => sum + (known.get(`${shape} ${floatForm}`) ?? 0), 0)
   return {
     base: whole && shapeOf.size > 0 ? whole.seconds - floats : 0,
     of(layer, option) {
       const shape = shapeOf.get(layer)
-      return shape === undefined ? null : (known.get(`${shape} ${formName(format, option)}`) ?? null)
+      // A lookup is part of the network's own time in any form; without it no network that has one could be planned by time.
+      if (shape === undefined) return whole && lookups.has(layer) ? 0 : null
+      return known.get(`${shape} ${formName(format, option)}`) ?? null
     },
   }
 }

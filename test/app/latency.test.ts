@@ -12,7 +12,14 @@ afterAll(() => {
   rmSync(store.folder, { recursive: true, force: true })
 })
 const project = { folder: store.folder, store } as OpenProject
-const subject = { row: { checkpoint: summary.fingerprint, device: 'cpu' } } as Subject
+const layers = [
+  { name: 'table', role: 'embed' },
+  { name: 'inside', role: 'linear' },
+]
+const subject = {
+  row: { checkpoint: summary.fingerprint, device: 'cpu' },
+  checkpoint: { summary: { ...summary, layers } },
+} as unknown as Subject
 const keep = { id: 'keep', method: 'keep' }
 const four = { id: 'rtn-4-g64', method: 'rtn' }
 
@@ -35,7 +42,11 @@ test('calls of single layers cost more than the network between them: kept as it
     return ['a', 'b', 'c'].reduce((sum, layer) => sum + (read.of(layer, of) ?? NaN), read.base)
   }
   expect(seconds(keep)).toBeCloseTo(6e-4, 12) // the whole was not timed: the layers are all that is known
+  expect(readSeconds(project, subject, 'onnx').of('table', four)).toBeNull()
   save('latency-whole', 'cpu', { device: 'cpu', seconds: 2.5e-4, low: 2e-4, high: 3e-4, runs: 7 })
   expect(seconds(keep)).toBeCloseTo(2.5e-4, 12)
   expect(seconds(four)).toBeCloseTo(5.5e-4, 12)
+  // A lookup, which nobody timed, takes what it took before; of another layer without a time nothing is known.
+  expect(readSeconds(project, subject, 'onnx').of('table', four)).toBe(0)
+  expect(readSeconds(project, subject, 'onnx').of('inside', four)).toBeNull()
 })
