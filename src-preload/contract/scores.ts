@@ -63,7 +63,7 @@ export const xraySchema = z.object({
       values: z.array(z.number()), // singular values, falling
       energy: z.array(z.number()), // share of the squared norm in the first 1, 2, ... of them
       full: z.number().int(), // how many there are
-      effectiveRank: z.number().nullable(), // exp of the entropy of the squared values' shares (Roy and Vetterli 2007); null where not all are known
+      effectiveRank: z.number().nullable(), // exp of the entropy of the values' shares (Roy and Vetterli 2007); null where not all are known
       method: z.string(), // how it was computed, in words
     })
     .nullable(),

@@ -7,6 +7,7 @@ import { random } from '../data/random.ts'
 import { singularValues, symmetricEigen } from '../kernels/linear/eigen.ts'
 import { multiply } from '../kernels/linear/multiply.ts'
 import { rowsPerBlock, type WeightRows } from '../quantize/rows.ts'
+import { shapeOf } from '../score/spectrum/shape.ts'
 
 /** Shorter side up to which all values are computed: about a second. */
 export const MOST_EXACT = 1024
@@ -84,18 +85,13 @@ export async function spectrumOf(source: WeightRows, squares: number, seed = 0):
     ? await singularValues(readAll(source), source.rows, source.cols)
     : (await leadingValues(source, KEPT + OVERSAMPLED, seed)).subarray(0, KEPT)
   const total = isExact ? values.reduce((sum, value) => sum + value * value, 0) : squares
-  let [running, entropy] = [0, 0]
-  const energy = Array.from(values, (value) => {
-    const share = (value * value) / total
-    if (share > 0) entropy -= share * Math.log(share)
-    running += share
-    return Math.min(1, running)
-  })
+  let running = 0
+  const energy = Array.from(values, (value) => Math.min(1, (running += (value * value) / total)))
   return {
     values: [...values],
     energy,
     full,
-    effectiveRank: isExact ? Math.exp(entropy) : null,
+    effectiveRank: isExact ? shapeOf(values).effectiveRank : null,
     method: isExact
       ? `all ${full} singular values`
       : `the leading ${values.length} of ${full} singular values, from a random projection (seed ${seed}): each is at most the true one`,

@@ -82,6 +82,9 @@ test('the spectrum of a rank-2 matrix has two values and all the energy in them'
   expect(spectrum?.energy[1]).toBeCloseTo(1, 5)
   expect(spectrum?.values[2]).toBeLessThan((spectrum?.values[0] ?? 0) * 2e-3)
   expect(spectrum?.effectiveRank).toBeLessThan(2.01)
+  // Values 3 and 1: exp(H(3/4, 1/4)), as the score "welore" has it.
+  const diagonal = await spectrumOf(rowsOf({ data: Float32Array.of(3, 0, 0, 1), rows: 2, cols: 2 }), 10)
+  expect(diagonal?.effectiveRank).toBeCloseTo(Math.exp(0.5623351), 5)
   expect(await spectrumOf(rowsOf({ data: new Float32Array(6), rows: 2, cols: 3 }), 0)).toBeNull()
 })
 
