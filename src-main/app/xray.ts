@@ -8,7 +8,7 @@ import { canEvaluate, checkpointPath, dataReference, type OpenProject, subjectOf
 /** Enough for the range of a channel; the outermost values of more samples lie further out still. */
 const mostSamples = { text: 8, 'image-classification': 64, noise: 8 } as const
 
-const version = 1 // of what is kept
+const version = 2 // of what is kept: effective rank of the values themselves since 2
 const asked = new WeakMap<OpenProject, Map<string, Promise<Xray>>>()
 
 export const xrayHandlers = (context: AppContext): Pick<Handlers, 'layer.xray'> => ({
