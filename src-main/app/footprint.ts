@@ -17,7 +17,11 @@ const mostKeptBytes = 2 ** 30 // of borders, as engine/score/calibration bounds 
 const mostHessianBytes = 2 ** 30 // as engine/calibrate/collect bounds them
 
 const words = (bytes: number): string =>
-  bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.max(1, Math.round(bytes / 1e6))} MB`
+  bytes >= 1e9
+    ? `${(bytes / 1e9).toFixed(1)} GB`
+    : bytes >= 1e6
+      ? `${Math.round(bytes / 1e6)} MB`
+      : `${Math.ceil(bytes / 1e3)} kB`
 
 /** Positions that one batch takes through the network: tokens, or places of the largest feature map. */
 function positionsOf(dataSet: NonNullable<Subject['dataSet']>): number {
