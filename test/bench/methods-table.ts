@@ -86,6 +86,18 @@ async function planOf(
   return client.call('plan.solve', { ...request, locked })
 }
 
+/** Where the format has no place for what the quantizer makes: the first that has. */
+async function findPlace(client: Session['client'], project: string, quantizer: string): Promise<void> {
+  const { checkpoint, format } = await client.call('project.get', { project })
+  const formats = [format ?? '', ...checkpoint.exports.flatMap((each) => (each.reason === null ? [each.format] : []))]
+  for (const each of quantizer === 'nearest' ? [] : formats) {
+    await client.call('project.setFormat', { project, format: each })
+    const layers = await client.call('option.list', { project })
+    if (layers.some(({ options }) => options.some((o) => o.method === quantizer || o.form !== undefined))) return
+  }
+  if (quantizer !== 'nearest') throw new Fault('unsupported', `No format has a place for what ${quantizer} makes.`)
+}
+
 async function measure(session: Session, project: string, cell: Pick<Measured, 'model' | 'method' | 'bits'>) {
   const { client, finish } = session
   const began = performance.now()
@@ -133,6 +145,7 @@ async function measureModel(session: Session, { name, checkpoint, data }: Measur
         ...(samples !== undefined && { samples }),
       })
       await client.call('project.setMethods', { project, methods: chosen ?? plainMethods })
+      await findPlace(client, project, quantizer)
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       for (const cell of missing) add({ ...cell, refused: error.message, seconds: 0 })

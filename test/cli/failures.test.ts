@@ -112,6 +112,13 @@ test('none of them left a project, a file, or a changed model', () => {
   expect(readFileSync(at('taken.onnx'), 'utf8')).toBe('mine')
 })
 
+test('a quantizer that the format cannot hold is refused, not replaced', async () => {
+  const asked = ['--bits', '3', '--uniform', '--quantizer', 'pvq']
+  const answer = await lathe(home, 'plan', model, ...data, ...asked)
+  expect(answer).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('no place for what pvq makes') })
+  expect(answer.stderr).toMatch(/another --quantizer, or a --format/)
+})
+
 test('help is asked for on standard output, and told on standard error where a verb is missing', async () => {
   const [bare, help, version] = await Promise.all([lathe(home), lathe(home, '--help'), lathe(home, '--version')])
   expect(bare).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('Usage: lathe') })

@@ -1,4 +1,5 @@
 import type { Arguments } from '../../../src-preload/contract/channels.ts'
+import { Fault } from '../../../src-preload/contract/fault.ts'
 import { type Budget, type Constraints, noConstraints, type Plan } from '../../../src-preload/contract/plan.ts'
 import { type BudgetOptions, budgetOf, type ConstraintOptions, constraintsOf } from '../budget.ts'
 import { formatBytes, formatTable } from '../format.ts'
@@ -29,11 +30,28 @@ export async function makePlan(
 ): Promise<Plan> {
   const { client, finish } = session
   if (allocator !== null) await requireMethod(session, 'allocate', allocator)
+  await refuseHomeless(client, project)
   if (measure) {
     await refuseHopeless(client, { project, budget, uniform, constraints })
     await finish(await client.call('sensitivity.start', { project, latency: 'perSecond' in budget }))
   }
   return await client.call('plan.solve', { project, budget, uniform, constraints, allocator })
+}
+
+/** A quantizer whose codes the export format has no place for would leave every layer rounded to nearest, unasked. */
+async function refuseHomeless(client: Session['client'], project: string): Promise<void> {
+  const { methods, format, checkpoint } = await client.call('project.get', { project })
+  const id = methods.quantizer?.method
+  if (id === undefined) return
+  const layers = await client.call('option.list', { project })
+  if (layers.some(({ options }) => options.some(({ method, form }) => method === id || form !== undefined))) return
+  const others = checkpoint.exports.flatMap((each) =>
+    each.reason === null && each.format !== format ? [each.format] : [],
+  )
+  throw new Fault('unsupported', `The format ${format} has no place for what ${id} makes of any layer.`, {
+    hint: `Name another --quantizer, or a --format that may have one: ${others.join(', ')}.`,
+    data: { field: 'quantizer', found: id },
+  })
 }
 
 /** What no measurement can change is told before minutes are spent on one: wishes that contradict each other, names that are
