@@ -24,6 +24,28 @@ export interface Progress {
   snapshot(): ProgressSnapshot
 }
 
+interface Timed {
+  weight: number
+  ms: number
+}
+
+/** Share of the weight at either end of the paces that is left out. */
+const TRIMMED = 0.1
+
+/** Milliseconds per weight without the fastest and the slowest tenth of the weight: what a first, light unit takes to begin is
+ *  not what heavy ones after it take. */
+function paceOf(timed: readonly Timed[]): number | null {
+  const whole = sum(timed.map(({ weight }) => weight))
+  const [low, high] = [TRIMMED * whole, (1 - TRIMMED) * whole]
+  let [at, ms] = [0, 0]
+  for (const each of [...timed].sort((a, b) => a.ms * b.weight - b.ms * a.weight)) {
+    const inside = Math.min(high, at + each.weight) - Math.max(low, at)
+    if (inside > 0) ms += (each.ms / each.weight) * inside
+    at += each.weight
+  }
+  return whole > 0 ? ms / (high - low) : null
+}
+
 export function createProgress(
   units: readonly UnitCost[],
   options: { now: () => number; elapsedMs?: number; progress?: number },
@@ -31,30 +53,29 @@ export function createProgress(
   const { now } = options
   const startedAt = now()
   const done = new Set<number>()
-  const timed = new Map<string, { weight: number; ms: number }>() // per kind
+  const timed = new Map<string, Timed[]>() // per kind
   const totalWeight = sum(units.map(weightOf))
   let running: { index: number; startedAt: number; fraction: number } | null = null
   let highest = options.progress ?? 0
 
   /** Milliseconds per weight of a kind: measured, with the running unit's own pace where it says more. */
   const pace = (kind: string): number | null => {
-    const known = timed.get(kind)
-    let weight = known?.weight ?? 0
-    let ms = known?.ms ?? 0
     const unit = running ? units[running.index] : undefined
-    if (running && unit?.kind === kind && running.fraction > 0.02) {
-      weight += weightOf(unit) * running.fraction
-      ms += now() - running.startedAt
-    }
-    return weight > 0 ? ms / weight : null
+    const partly =
+      running && unit?.kind === kind && running.fraction > 0.02
+        ? [{ weight: weightOf(unit) * running.fraction, ms: now() - running.startedAt }]
+        : []
+    return paceOf([...(timed.get(kind) ?? []), ...partly])
   }
 
   const remaining = (): number | null => {
+    const paces = new Map<string, number>()
     let ms = 0
     for (const [index, unit] of units.entries()) {
       if (done.has(index) || unit.weight === 0) continue // mere bookkeeping
-      const perWeight = pace(unit.kind)
+      const perWeight = paces.get(unit.kind) ?? pace(unit.kind)
       if (perWeight === null) return null
+      paces.set(unit.kind, perWeight)
       const left = index === running?.index ? 1 - running.fraction : 1
       ms += perWeight * weightOf(unit) * left
     }
@@ -73,11 +94,8 @@ export function createProgress(
     finish: (index) => {
       const unit = units[index]
       if (running?.index === index && unit) {
-        const known = timed.get(unit.kind) ?? { weight: 0, ms: 0 }
-        timed.set(unit.kind, {
-          weight: known.weight + weightOf(unit),
-          ms: known.ms + now() - running.startedAt,
-        })
+        const known = timed.get(unit.kind) ?? []
+        timed.set(unit.kind, [...known, { weight: weightOf(unit), ms: now() - running.startedAt }])
       }
       running = null
       done.add(index)

@@ -38,6 +38,30 @@ test('remaining time comes from measured units, weighted by their size and kind'
   expect(progress.snapshot()).toMatchObject({ progress: 1, remainingMs: 0 })
 })
 
+test('a light unit that takes long to begin does not slow the estimate of heavy ones', () => {
+  const { now, pass } = clock()
+  const units = [1, 100, 100, 100].map((weight) => ({ kind: 'piece', weight }))
+  const progress = createProgress(units, { now })
+  for (const [index, ms] of [9_000, 25_000].entries()) {
+    progress.start(index)
+    pass(ms)
+    progress.finish(index)
+  }
+  expect(progress.snapshot().remainingMs).toBe(50_000)
+})
+
+test('units of two speeds are expected in the mixture that was seen', () => {
+  const { now, pass } = clock()
+  const units = Array.from({ length: 20 }, () => ({ kind: 'sensitivity', weight: 10 }))
+  const progress = createProgress(units, { now })
+  for (let index = 0; index < 10; index += 1) {
+    progress.start(index)
+    pass(index % 2 ? 1_000 : 100)
+    progress.finish(index)
+  }
+  expect(progress.snapshot().remainingMs).toBeCloseTo(5_500, 0)
+})
+
 test('units finished earlier count as done and teach nothing about speed', () => {
   const { now, pass } = clock()
   const units = Array.from({ length: 4 }, () => ({ kind: 'compress', weight: 10 }))
