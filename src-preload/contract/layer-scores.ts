@@ -1,7 +1,7 @@
 import type { ScoreResult } from './methods.ts'
 import type { LayerSummary } from './model.ts'
 
-type Placed = Pick<LayerSummary, 'name' | 'block'>
+type Placed = Pick<LayerSummary, 'name' | 'block' | 'expert'>
 
 /** The part of a finer key before its index: '<layer or block>/<index>'. */
 const ownerOf = (key: string): string => {
@@ -9,8 +9,8 @@ const ownerOf = (key: string): string => {
   return at < 0 ? key : key.slice(0, at)
 }
 
-/** A score's value of each layer: its own; its block's; or the mean over its channels, heads or experts (those of its block
- *  where they are named by block). Layers that it says nothing of are left out. */
+/** A score's value of each layer: its own; its block's; its expert's; or the mean over its channels, heads or experts (those of
+ *  its block where they are named by block). Layers that it says nothing of are left out. */
 export function layerScores(layers: readonly Placed[], { per, values }: Pick<ScoreResult, 'per' | 'values'>) {
   const sums = new Map<string, { sum: number; count: number }>()
   const names = new Set(layers.map(({ name }) => name))
@@ -19,9 +19,13 @@ export function layerScores(layers: readonly Placed[], { per, values }: Pick<Sco
     const known = sums.get(owner) ?? { sum: 0, count: 0 }
     sums.set(owner, { sum: known.sum + value, count: known.count + 1 })
   }
+  const experts = new Map(per === 'expert' ? values.map(({ key, value }) => [key, { sum: value, count: 1 }]) : [])
   const found = new Map<string, number>()
-  for (const { name, block } of layers) {
-    const own = sums.get(name) ?? (block === null || per === 'layer' ? undefined : sums.get(`${block}`))
+  for (const { name, block, expert } of layers) {
+    const own =
+      sums.get(name) ??
+      experts.get(`${block}/${expert}`) ??
+      (block === null || per === 'layer' ? undefined : sums.get(`${block}`))
     if (own) found.set(name, own.sum / own.count)
   }
   return found

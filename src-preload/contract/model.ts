@@ -27,6 +27,7 @@ export const layerSchema = z.object({
   name: z.string(), // name of the weight tensor in the checkpoint
   role: z.enum(roles),
   block: z.number().int().nullable(), // index into the network's blocks, null before, after or outside them
+  expert: z.number().int().optional(), // of a mixture: which expert of its block it belongs to
   shape: z.array(z.number().int()),
   dtype: z.string(),
   bytes: z.number(), // in the file

@@ -45,6 +45,22 @@ test('a score of blocks or of finer things becomes one of layers', () => {
   expect(found('head', { '0/0': 1, '0/1': 3, '1/0': 8 })).toEqual({ a: 2, b: 2, c: 8 })
 })
 
+test('layers of an expert have its score, the others of its block the mean of all its experts', () => {
+  const layers = [
+    { name: 'router', block: 0 },
+    { name: 'first.up', block: 0, expert: 0 },
+    { name: 'first.down', block: 0, expert: 0 },
+    { name: 'second.up', block: 0, expert: 1 },
+    { name: 'elsewhere', block: null },
+  ]
+  const values = [
+    { key: '0/0', value: 1 },
+    { key: '0/1', value: 5 },
+  ]
+  const found = Object.fromEntries(layerScores(layers, { per: 'expert', values }))
+  expect(found).toEqual({ router: 3, 'first.up': 1, 'first.down': 1, 'second.up': 5 })
+})
+
 test('by rank the middle weighs 1 and the ends half a bit more and less; by value nothing is negative', () => {
   const scores = new Map([
     ['a', -0.9],

@@ -129,7 +129,7 @@ function valuesTable(result: ScoreResult): string {
 const columnOf = (result: ScoreResult, among: readonly ScoreResult[]): string =>
   among.filter(({ method }) => method === result.method).length > 1 ? wordsOf(result) : result.method
 
-/** Rank of every layer by every score, 1 the highest; a score of blocks stands on all their layers, a finer one as its mean.
+/** Rank of every layer by every score, 1 the highest; a score of blocks or experts stands on all their layers, a finer one as its mean.
  *  Layers that no score says anything of are left out. */
 function ranksOfLayers({ layers }: CheckpointSummary, scores: readonly ScoreResult[]) {
   const compressible = layers.filter((each) => each.compressible)
