@@ -8,7 +8,7 @@
 // On all 5,000 test images, 70, 80, 90, 95 % zeros: uniform 79.1, 73.2, 54.8, 30.9 %; one threshold 50.8, 31.8, 23.6, 20.7 %;
 // layer-adaptive by the exact program 79.7, 75.5, 63.9, 46.7 % (test/bench/rd-pruning.ts). Version 1, without mirrored images and
 // without judging targets on batches left out, gave a point more there (80.3, 76.8, 64.8, 48.8 %), and less on mobilenet and
-// squeezenet at 3 and 4 bits (build/decisions/0012): what is solved for 5 % of the weights is not overfitted so easily.
+// squeezenet at 3 and 4 bits (build/decisions/0012); why, was not looked into.
 // Cost: both networks run over the calibration data piece by piece, and twice more for the means. No gradients.
 import { z } from 'zod'
 import { biasCorrection } from './bias-correction.ts'
