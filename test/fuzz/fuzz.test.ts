@@ -67,7 +67,8 @@ test('memory that one run takes is seen', () => {
     planted((bytes) => void (bytes.length > 30 && kept.push(new Uint8Array(300 * 2 ** 20)))),
     { runs: 10_000, seed: 1 },
   )
-  expect(report.finds[0]?.what).toMatch(/memory grew by 30\d MB/)
+  // 300, and what the rest of the process takes or gives back meanwhile
+  expect(report.finds[0]?.what).toMatch(/memory grew by (29|30)\d MB/)
 })
 
 test('the same seed gives the same mutants, another seed others', () => {
