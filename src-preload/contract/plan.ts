@@ -71,6 +71,14 @@ export type Budget = z.infer<typeof budgetSchema>
  *  factor of 1.2 to 1.6, and plans pick what is told too low: on the vision sample at 3 bits that doubled the measured loss. */
 export const everyOptionBelow = 1_000_000
 
+/** Whether any layer is offered codes that this quantizer chose, in a form of its own or in a plain option's. Without any, plans
+ *  go on rounding to nearest. */
+export const isOffered = (
+  quantizer: string,
+  layers: readonly { options: readonly Pick<Option, 'method' | 'form'>[] }[],
+): boolean =>
+  layers.some(({ options }) => options.some(({ method, form }) => method === quantizer || form !== undefined))
+
 /** Plans along the curve that a search by measuring can stop at: 2 ^ 6, so that six or seven are measured. */
 export const floorPoints = 64
 

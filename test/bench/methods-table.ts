@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util'
 import { methodsAsked } from '../../src-main/cli/methods.ts'
 import { type Session, withSession } from '../../src-main/cli/session.ts'
 import { Fault } from '../../src-preload/contract/fault.ts'
-import { type Plan, plainMethods } from '../../src-preload/contract/plan.ts'
+import { isOffered, type Plan, plainMethods } from '../../src-preload/contract/plan.ts'
 import { machine } from './measure.ts'
 import { cellWords, keyOf, markdown, type Measured, type MeasuredModel } from './methods-cells.ts'
 import { allMethods, knownModels } from './methods-list.ts'
@@ -87,15 +87,15 @@ async function planOf(
 }
 
 /** Where the format has no place for what the quantizer makes: the first that has. */
-async function findPlace(client: Session['client'], project: string, quantizer: string): Promise<void> {
+async function findPlace(client: Session['client'], project: string, id: string): Promise<void> {
+  if (id === 'nearest') return
   const { checkpoint, format } = await client.call('project.get', { project })
   const formats = [format ?? '', ...checkpoint.exports.flatMap((each) => (each.reason === null ? [each.format] : []))]
-  for (const each of quantizer === 'nearest' ? [] : formats) {
+  for (const each of formats) {
     await client.call('project.setFormat', { project, format: each })
-    const layers = await client.call('option.list', { project })
-    if (layers.some(({ options }) => options.some((o) => o.method === quantizer || o.form !== undefined))) return
+    if (isOffered(id, await client.call('option.list', { project }))) return
   }
-  if (quantizer !== 'nearest') throw new Fault('unsupported', `No format has a place for what ${quantizer} makes.`)
+  throw new Fault('unsupported', `No format has a place for what ${id} makes.`)
 }
 
 async function measure(session: Session, project: string, cell: Pick<Measured, 'model' | 'method' | 'bits'>) {
@@ -145,7 +145,7 @@ async function measureModel(session: Session, { name, checkpoint, data }: Measur
         ...(samples !== undefined && { samples }),
       })
       await client.call('project.setMethods', { project, methods: chosen ?? plainMethods })
-      await findPlace(client, project, quantizer)
+      await findPlace(client, project, chosen?.quantizer?.method ?? 'nearest')
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       for (const cell of missing) add({ ...cell, refused: error.message, seconds: 0 })

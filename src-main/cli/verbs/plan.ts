@@ -1,6 +1,12 @@
 import type { Arguments } from '../../../src-preload/contract/channels.ts'
 import { Fault } from '../../../src-preload/contract/fault.ts'
-import { type Budget, type Constraints, noConstraints, type Plan } from '../../../src-preload/contract/plan.ts'
+import {
+  type Budget,
+  type Constraints,
+  isOffered,
+  noConstraints,
+  type Plan,
+} from '../../../src-preload/contract/plan.ts'
 import { type BudgetOptions, budgetOf, type ConstraintOptions, constraintsOf } from '../budget.ts'
 import { formatBytes, formatTable } from '../format.ts'
 import { print } from '../output.ts'
@@ -43,8 +49,7 @@ async function refuseHomeless(client: Session['client'], project: string): Promi
   const { methods, format, checkpoint } = await client.call('project.get', { project })
   const id = methods.quantizer?.method
   if (id === undefined) return
-  const layers = await client.call('option.list', { project })
-  if (layers.some(({ options }) => options.some(({ method, form }) => method === id || form !== undefined))) return
+  if (isOffered(id, await client.call('option.list', { project }))) return
   const others = checkpoint.exports.flatMap((each) =>
     each.reason === null && each.format !== format ? [each.format] : [],
   )

@@ -1,5 +1,5 @@
 import type { MethodSummary } from '../../../src-preload/contract/methods.ts'
-import type { Methods, MethodUse } from '../../../src-preload/contract/plan.ts'
+import { isOffered, type Methods, type MethodUse } from '../../../src-preload/contract/plan.ts'
 import type { Project } from '../../../src-preload/contract/project.ts'
 import type { LayerOptions } from '../../stores/project.ts'
 import { formatCount } from '../../ui/format.ts'
@@ -150,11 +150,7 @@ function troubleOf({ now, title, wanted, project, options, formatTitle }: Seen):
     return { text: 'It needs calibration data, and this project has none yet.', step: 'data' }
   const { quantizer } = now
   if (quantizer === null || options === null) return null
-  // Codes it chose, in its own form or in a plain option's: without any, plans go on rounding to nearest.
-  const isUsed = options.some((layer) =>
-    layer.options.some(({ method, form }) => method === quantizer.method || form !== undefined),
-  )
-  return isUsed
+  return isOffered(quantizer.method, options)
     ? null
     : { text: `${formatTitle} has no place for what ${title} makes: layers stay as plain ones.`, step: null }
 }
